@@ -1,0 +1,1 @@
+"""Bytes into typed events: sessions, attempts, dialects, transport. Never imports a screen."""

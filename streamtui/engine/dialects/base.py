@@ -1,0 +1,167 @@
+"""What every dialect is: how a request is written, and how its stream is read. No I/O."""
+
+import json
+import re
+from html import unescape
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from streamtui.config import Endpoint
+from streamtui.engine.framing import Framed, Framer
+from streamtui.events import Delta, MalformedFrame, Message
+
+EXCERPT_CHARS = 200
+_TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,200})", re.IGNORECASE)
+
+
+class Request(Struct, frozen=True):
+    """A POST that asks for a stream. `path` is appended to the endpoint's base URL."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Decoder(Protocol):
+    """The state of reading one response; a fresh one for each attempt."""
+
+    complete: bool
+    """A mark of success was seen: from here on nothing can turn the answer into a failure."""
+    ended: bool
+    """The last frame was seen: nothing that matters comes after it."""
+
+    def feed(self, framed: Framed) -> list[Delta]:
+        """What a frame adds to the answer.
+
+        Raises ProviderError when it is an error object. A frame that cannot be read comes back as
+        a MalformedFrame and ends nothing.
+        """
+
+    def feed_document(self, document: object) -> list[Delta]:
+        """What a whole JSON answer holds, from an endpoint that was asked to stream and did not.
+
+        Raises ProviderError when it is an error, ProtocolError when it is neither.
+        """
+
+
+class Dialect(Protocol):
+    """Stateless, shared by all sessions."""
+
+    name: str
+
+    def framer(self) -> Framer:
+        """A framer for one response."""
+
+    def decoder(self) -> Decoder:
+        """A decoder for one response."""
+
+    def build_request(self, endpoint: Endpoint, messages: tuple[Message, ...]) -> Request:
+        """The request for the next answer to these turns."""
+
+    def read_error(self, body: bytes) -> "ServerError":
+        """What the body of an HTTP error says."""
+
+
+class ServerError(Struct, frozen=True):
+    """An error in the server's own words; all empty when it says nothing readable."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON of any depth and size; raises ValueError where it is none.
+
+    The standard library's parser, because it alone accepts the halves of surrogate pairs that some
+    servers send in two chunks.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        message = "nested too deeply"
+        raise ValueError(message) from error
+
+
+def malformed(reason: str, data: str) -> MalformedFrame:
+    """A frame that is passed over, with the beginning of its text."""
+    return MalformedFrame(reason, data[:EXCERPT_CHARS])
+
+
+def as_dict(value: object) -> dict[str, Any]:
+    """The value if it is an object, else an empty one: servers send null where they like."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """The value if it is an array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_text(value: object) -> str:
+    """The value if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def as_count(value: object) -> int | None:
+    """The value if it is a whole number, else None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def read_error_object(error: object) -> ServerError:
+    """The value of an `error` member: an object with a message, or a string."""
+    if isinstance(error, str):
+        return ServerError(error)
+    fields = as_dict(error)
+    code = fields.get("code")
+    return ServerError(
+        as_text(fields.get("message")),
+        as_text(fields.get("type")),
+        str(code) if isinstance(code, int | str) else "",
+    )
+
+
+def read_error_body(body: bytes) -> ServerError:
+    """The error in a response body of any of the usual shapes: JSON, HTML or plain text."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        document = parse_json(text)
+    except ValueError:
+        return ServerError(page_title(text) or _first_line(text))
+    return _read_error_document(document)
+
+
+def _read_error_document(document: object) -> ServerError:
+    if isinstance(document, list) and document:
+        document = document[0]
+    fields = as_dict(document)
+    if fields.get("error"):
+        return read_error_object(fields["error"])
+    if fields.get("object") == "error":
+        return read_error_object(fields)
+    return ServerError(_detail(fields.get("detail")) or as_text(fields.get("message")))
+
+
+def _detail(detail: object) -> str:
+    """FastAPI's `detail`: words, or a list of validation errors."""
+    if isinstance(detail, str):
+        return detail
+    return "; ".join(
+        f"{'.'.join(map(str, as_list(item.get('loc'))))}: {as_text(item.get('msg'))}"
+        for item in map(as_dict, as_list(detail))
+    )
+
+
+def page_title(text: str) -> str:
+    """The title of a web page, empty for anything else."""
+    if text.lstrip()[:1] != "<":
+        return ""
+    found = _TITLE.search(text)
+    return unescape(found[1]).strip() if found else ""
+
+
+def _first_line(text: str) -> str:
+    if text.startswith("<"):
+        return ""
+    return text.partition("\n")[0].strip()[:EXCERPT_CHARS]

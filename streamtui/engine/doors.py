@@ -1,0 +1,131 @@
+"""The three doors of the engine: commands, queries and one subscription.
+
+All that a face (console, command line, library) can see. A command is a struct, so that it can
+cross a thread or a socket; a face never learns which of the two it did.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from msgspec import Struct
+
+from streamtui.config import Endpoint
+from streamtui.events import Event, Message
+from streamtui.ids import new_id
+
+
+class RunContext(Struct, frozen=True):
+    """What a caller says about a run: it is carried in RunStarted and never sent anywhere."""
+
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, object] = {}
+    parent_ids: tuple[str, ...] = ()
+
+
+class OpenSession(Struct, frozen=True, tag=True):
+    session_id: str
+    endpoint: Endpoint
+    messages: tuple[Message, ...] = ()
+    """Turns that came before: a conversation that is reopened or forked goes on from here."""
+
+
+class Send(Struct, frozen=True, tag=True):
+    session_id: str
+    run_id: str
+    prompt: str
+    context: RunContext = RunContext()
+
+
+class Retry(Struct, frozen=True, tag=True):
+    """Ask the last prompt of a session again, without the answer that it got."""
+
+    session_id: str
+    run_id: str
+
+
+class Cancel(Struct, frozen=True, tag=True):
+    """End the run in progress; prompts queued behind it then take their turn."""
+
+    session_id: str
+
+
+class CancelAll(Struct, frozen=True, tag=True):
+    """End all runs of all sessions, queued ones too."""
+
+
+class CloseSession(Struct, frozen=True, tag=True):
+    session_id: str
+
+
+Command = OpenSession | Send | Retry | Cancel | CancelAll | CloseSession
+
+
+class Subscription(Protocol):
+    """Events on their way to one subscriber. Bounded: chunks of a run are merged, never lost."""
+
+    merged: int
+    """How many chunks were merged into others because the subscriber lagged."""
+
+    def drain(self) -> list[Event]:
+        """All events that came since the last call, in order; callable from any thread."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class Doors(ABC):
+    """The engine as its faces see it. Commands return at once, from any thread."""
+
+    @abstractmethod
+    def execute(self, command: Command) -> None:
+        """Hand a command over. What comes of it arrives as events; commands keep their order."""
+
+    @abstractmethod
+    def subscribe(
+        self, wake: Callable[[], None], *, session_ids: Collection[str] | None = None
+    ) -> Subscription:
+        """Listen to all events, or to those of some sessions, from this moment on.
+
+        `wake` is called from the engine's thread when events wait, once until the next `drain`; it
+        must return at once.
+        """
+
+    @abstractmethod
+    async def transcript(self, session_id: str) -> tuple[Message, ...]:
+        """The turns of a session that would be sent with its next prompt."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End all runs and wait until their connections are closed."""
+
+    def open_session(self, endpoint: Endpoint, messages: tuple[Message, ...] = ()) -> str:
+        """Start a conversation with an endpoint; returns the session's id."""
+        session_id = new_id()
+        self.execute(OpenSession(session_id, endpoint, messages))
+        return session_id
+
+    def send(self, session_id: str, prompt: str, context: RunContext | None = None) -> str:
+        """Ask; a prompt sent while an answer streams is queued. Returns the run's id."""
+        run_id = new_id()
+        self.execute(Send(session_id, run_id, prompt, context or RunContext()))
+        return run_id
+
+    def retry(self, session_id: str) -> str:
+        """Ask the last prompt again; returns the new run's id."""
+        run_id = new_id()
+        self.execute(Retry(session_id, run_id))
+        return run_id
+
+    def cancel(self, session_id: str) -> None:
+        """End the run in progress of a session; what it received is kept."""
+        self.execute(Cancel(session_id))
+
+    def cancel_all(self) -> None:
+        """End all runs of all sessions."""
+        self.execute(CancelAll())
+
+    def close_session(self, session_id: str) -> None:
+        """End a session and its runs."""
+        self.execute(CloseSession(session_id))

@@ -1,0 +1,166 @@
+"""The engine: owns sessions, bus, transport and all tasks, on one event loop.
+
+Carries out commands and answers queries on that loop; `host.py` brings them there.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+import msgspec
+
+from streamtui.config import EMBEDDED_DEMO_URL, Endpoint
+from streamtui.engine.bus import Bus
+from streamtui.engine.doors import (
+    Cancel,
+    CancelAll,
+    CloseSession,
+    Command,
+    OpenSession,
+    Retry,
+    Send,
+)
+from streamtui.engine.session import Session, Tools
+from streamtui.engine.transport import AiohttpTransport, Transport
+from streamtui.errors import RunError
+from streamtui.events import Message
+
+
+class EmbeddedServer(Protocol):
+    """The demo server as the engine sees it."""
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+
+    async def aclose(self) -> None:
+        """End it and its streams."""
+
+
+StartServer = Callable[[], Awaitable[EmbeddedServer]]
+
+
+class Engine:
+    """Everything that streams. One instance runs on one loop, inside `run()`."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        start_demo: StartServer,
+        *,
+        transport: Transport | None = None,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._transport = transport or AiohttpTransport()
+        self._demo = _Embedded(start_demo)
+        self._sessions: dict[str, Session] = {}
+        self._stopping = asyncio.Event()
+        self._tools = Tools(
+            transport=self._transport,
+            publish=bus.publish,
+            spawn=self._spawn,
+            locate=self._locate,
+            wall_clock=time.time,
+            mono_clock=time.monotonic,
+            rng=rng,
+            sleep=asyncio.sleep,
+        )
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Work until `stop`; then end all runs and close all connections."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            on_ready()
+            await self._stopping.wait()
+            await self._close_all()
+
+    def stop(self) -> None:
+        """Make `run` return once everything is closed."""
+        self._stopping.set()
+
+    def execute(self, command: Command) -> None:
+        """Carry out a command; those for sessions that are gone say nothing."""
+        match command:
+            case OpenSession():
+                self._open(command)
+            case CancelAll():
+                for session in self._sessions.values():
+                    session.cancel_all()
+            case CloseSession():
+                self._close(command.session_id)
+            case _:
+                if command.session_id in self._sessions:
+                    _execute_in(self._sessions[command.session_id], command)
+
+    def transcript(self, session_id: str) -> tuple[Message, ...]:
+        """The turns of a session; empty for one that is gone."""
+        session = self._sessions.get(session_id)
+        return session.messages() if session else ()
+
+    def _open(self, command: OpenSession) -> None:
+        session = Session(command.session_id, command.endpoint, command.messages, self._tools)
+        self._sessions[command.session_id] = session
+        session.open()
+
+    def _close(self, session_id: str) -> None:
+        if session_id in self._sessions:
+            closing = self._sessions.pop(session_id).aclose()
+            self._spawn(closing, f"close {session_id}")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return self._tasks.create_task(work, name=name)
+
+    async def _locate(self, endpoint: Endpoint) -> Endpoint:
+        if endpoint.base_url != EMBEDDED_DEMO_URL:
+            return endpoint
+        return msgspec.structs.replace(endpoint, base_url=await self._demo.base_url())
+
+    async def _close_all(self) -> None:
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            session.cancel_all()
+        for session in sessions.values():
+            await session.aclose()
+        await self._transport.aclose()
+        await self._demo.aclose()
+
+
+def _execute_in(session: Session, command: Send | Retry | Cancel) -> None:
+    match command:
+        case Send():
+            session.send(command.run_id, command.prompt, command.context)
+        case Retry():
+            session.retry(command.run_id)
+        case Cancel():
+            session.cancel()
+
+
+class _Embedded:
+    """The demo server, started by whoever needs it first."""
+
+    def __init__(self, start: StartServer) -> None:
+        self._start = start
+        self._lock = asyncio.Lock()
+        self._server: EmbeddedServer | None = None
+
+    async def base_url(self) -> str:
+        async with self._lock:
+            if self._server is None:
+                self._server = await self._started()
+            return self._server.base_url
+
+    async def _started(self) -> EmbeddedServer:
+        try:
+            return await self._start()
+        except OSError as error:
+            raise RunError(
+                f"the demo server cannot listen: {error.strerror}",
+                kind="connect",
+                hint="Check that loopback connections are allowed",
+            ) from error
+
+    async def aclose(self) -> None:
+        if self._server is not None:
+            await self._server.aclose()

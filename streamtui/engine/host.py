@@ -1,0 +1,92 @@
+"""Where the engine runs: its own event loop in its own thread, behind the three doors.
+
+A screen that stands still, because its terminal does not read, must not hold up a stream.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from streamtui.engine.bus import Bus
+from streamtui.engine.doors import Command, Doors, Subscription
+from streamtui.events import Message
+
+if TYPE_CHECKING:
+    from streamtui.engine.engine import Engine, StartServer
+
+CLOSE_SECONDS = 5.0
+"""How long `close` waits for connections to end."""
+
+
+class EngineThread(Doors):
+    """The engine in a thread of this process. `start_demo` starts the embedded server.
+
+    Everything works at once, also while the engine still starts: commands wait for it.
+    """
+
+    def __init__(self, start_demo: "StartServer") -> None:
+        self._start_demo = start_demo
+        self._bus = Bus(time.time, time.monotonic)
+        self._lock = threading.Lock()
+        self._early: list[Callable[[Engine], None]] = []
+        self._running: tuple[Engine, asyncio.AbstractEventLoop] | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="streamtui engine", daemon=True)
+        self._thread.start()
+
+    def execute(self, command: Command) -> None:
+        """Hand a command over."""
+        self._call(lambda engine: engine.execute(command))
+
+    def subscribe(
+        self, wake: Callable[[], None], *, session_ids: Collection[str] | None = None
+    ) -> Subscription:
+        """Listen from this moment on."""
+        return self._bus.subscribe(wake, session_ids)
+
+    async def transcript(self, session_id: str) -> tuple[Message, ...]:
+        """The turns of a session."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[Message, ...]] = loop.create_future()
+
+        def ask(engine: "Engine") -> None:
+            loop.call_soon_threadsafe(answer.set_result, engine.transcript(session_id))
+
+        self._call(ask)
+        return await answer
+
+    def close(self) -> None:
+        """End all runs and wait until their connections are closed; a second call does nothing."""
+        if not self._closed:
+            self._call(lambda engine: engine.stop())
+            self._closed = True
+        self._thread.join(CLOSE_SECONDS)
+
+    def _call(self, work: "Callable[[Engine], None]") -> None:
+        """Have the engine do something on its own thread, in the order of the calls."""
+        with self._lock:
+            if self._closed:
+                return
+            if self._running is None:
+                self._early.append(work)
+                return
+            engine, loop = self._running
+            loop.call_soon_threadsafe(work, engine)
+
+    def _work(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        # aiohttp takes a tenth of a second to import: here it delays nobody's first frame.
+        from streamtui.engine.engine import Engine
+
+        engine = Engine(self._bus, self._start_demo)
+        await engine.run(lambda: self._begin(engine))
+
+    def _begin(self, engine: "Engine") -> None:
+        with self._lock:
+            for work in self._early:
+                work(engine)
+            self._running = engine, asyncio.get_running_loop()

@@ -1,0 +1,194 @@
+"""An HTTP answer that is no stream, as an error in plain words. Pure; no secrets in the words."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from streamtui.config import Endpoint, Proxy
+from streamtui.engine.dialects.base import ServerError
+from streamtui.engine.retry import MAX_RETRY_AFTER_SECONDS, read_retry_after
+from streamtui.errors import StatusError
+from streamtui.events import ErrorKind
+
+_KINDS: dict[int, ErrorKind] = {
+    400: "bad-request",
+    401: "auth",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-found",
+    407: "proxy-auth",
+    408: "server",
+    409: "server",
+    413: "too-large",
+    422: "bad-request",
+    425: "server",
+    429: "rate-limit",
+    529: "overloaded",
+}
+_RETRYABLE_STATUS = frozenset({408, 409, 425, 429})
+
+_WORDS: dict[ErrorKind, str] = {
+    "bad-request": "the request was rejected",
+    "auth": "the key was rejected",
+    "forbidden": "the key may not do this",
+    "not-found": "model or path not found",
+    "too-large": "the prompt is too large",
+    "rate-limit": "too many requests",
+    "quota": "the quota is used up",
+    "overloaded": "overloaded, a server-side condition",
+    "server": "the server failed",
+}
+
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id")
+_KEPT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "retry-after")
+
+# Proxies that answer in the endpoint's place say so in one of these, or in their Server header.
+_PROXY_HEADERS = ("proxy-authenticate", "proxy-agent", "proxy-status")
+_PROXY_SERVERS = ("tinyproxy", "squid", "mitmproxy", "privoxy", "proxy.py")
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """What the endpoint calls this request; empty when it does not say."""
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), "")
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers worth keeping: rate limits and the request's id."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name.startswith(_KEPT_HEADERS) or name in _REQUEST_ID_HEADERS
+    }
+
+
+def status_error(
+    status: int,
+    headers: Mapping[str, str],
+    server: ServerError,
+    endpoint: Endpoint,
+    *,
+    through_proxy: bool,
+    now: float,
+) -> StatusError:
+    """The error for an HTTP status other than success.
+
+    `headers` are in lower case; `server` is what the body says; `through_proxy` tells whether the
+    request went in clear text to a proxy, which may then have answered itself; `now` is seconds
+    since the epoch.
+    """
+    if through_proxy and _proxy_speaks(status, headers):
+        return _proxy_status(status, endpoint)
+    if 300 <= status < 400:
+        return _redirect(status, headers)
+    kind = _kind(status, server)
+    retry_after = read_retry_after(headers, now)
+    return StatusError(
+        _message(status, kind, server, endpoint),
+        kind=kind,
+        status=status,
+        hint=_hint(kind, endpoint, retry_after),
+        retryable=_is_retryable(status, kind, headers),
+        request_id=request_id(headers),
+        retry_after=retry_after,
+        excerpt=server.message,
+    )
+
+
+def proxy_words(proxy: Proxy | None) -> str:
+    """A proxy by its name and address, without its user."""
+    return f"proxy {proxy.name} ({proxy.host_port})" if proxy else "the proxy"
+
+
+def proxy_refusal(status: int, endpoint: Endpoint) -> StatusError:
+    """The error for a proxy that refused to open a tunnel."""
+    return _proxy_status(status, endpoint)
+
+
+def _kind(status: int, server: ServerError) -> ErrorKind:
+    words = f"{server.type} {server.code}".lower()
+    if status == 429 and ("quota" in words or "billing" in words):
+        return "quota"
+    if status in _KINDS:
+        return _KINDS[status]
+    return "server" if status >= 500 else "bad-request"
+
+
+def _is_retryable(status: int, kind: ErrorKind, headers: Mapping[str, str]) -> bool:
+    if kind == "quota":
+        return False
+    asked = headers.get("x-should-retry", "").lower()
+    if asked in {"true", "false"}:
+        return asked == "true"
+    return status in _RETRYABLE_STATUS or status >= 500
+
+
+def _message(status: int, kind: ErrorKind, server: ServerError, endpoint: Endpoint) -> str:
+    words = _WORDS[kind]
+    if kind in {"auth", "forbidden"} and endpoint.key_source:
+        words = words.replace("the key", f"the key from {endpoint.key_source}")
+    said = server.message.strip().rstrip(".")
+    return f"HTTP {status}, {words}: {said}" if said else f"HTTP {status}, {words}"
+
+
+def _hint(kind: ErrorKind, endpoint: Endpoint, retry_after: float | None) -> str:
+    if retry_after is not None and retry_after > MAX_RETRY_AFTER_SECONDS:
+        return f"The endpoint asks to wait {_span(retry_after)}"
+    match kind:
+        case "auth" | "forbidden":
+            source = endpoint.key_source or "api_key_env of the endpoint"
+            return f"Check {source}"
+        case "not-found":
+            return f"Check the model “{endpoint.model}” and base_url"
+        case "too-large":
+            return "Shorten the prompt"
+        case "quota":
+            return "Check the plan and billing of the account"
+        case "rate-limit" | "overloaded" | "server":
+            return "Try again later"
+        case _:
+            return ""
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
+def _redirect(status: int, headers: Mapping[str, str]) -> StatusError:
+    """Redirects are never followed: the key and the prompt would go to another host."""
+    target = urlsplit(headers.get("location", ""))
+    where = target.netloc.rpartition("@")[2] or "another path"
+    return StatusError(
+        f"HTTP {status}, the endpoint redirects to {where}",
+        kind="redirect-refused",
+        status=status,
+        hint="If that is right, change base_url",
+    )
+
+
+def _proxy_speaks(status: int, headers: Mapping[str, str]) -> bool:
+    if status == 407 or any(name in headers for name in _PROXY_HEADERS):
+        return True
+    server = headers.get("server", "").lower()
+    return status >= 400 and server.startswith(_PROXY_SERVERS)
+
+
+def _proxy_status(status: int, endpoint: Endpoint) -> StatusError:
+    name = proxy_words(endpoint.proxy)
+    # tinyproxy answers a wrong password with 401.
+    if status in {401, 407}:
+        return StatusError(
+            f"{name} wants other credentials (HTTP {status} from the proxy)",
+            kind="proxy-auth",
+            status=status,
+            hint="Check username and password_env of the proxy",
+        )
+    refused = "could not reach the endpoint" if status >= 500 else "refused to pass the request on"
+    return StatusError(
+        f"{name} {refused} (HTTP {status} from the proxy)",
+        kind="proxy",
+        status=status,
+        hint="Check the proxy and base_url",
+        retryable=status >= 500,
+    )

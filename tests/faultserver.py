@@ -1,0 +1,141 @@
+"""A server that plays the wire scenarios of `cases/http_faults.json`, byte by byte, on loopback."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+SCENARIOS: dict[str, dict[str, Any]] = {
+    scenario["id"]: scenario
+    for scenario in json.loads(
+        (Path(__file__).parent / "cases" / "http_faults.json").read_text()
+    )["scenarios"]
+}
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+class FaultServer:
+    """Plays one scenario for each connection; `hits` counts the requests."""
+
+    def __init__(self, steps: list[Any] | dict[str, list[Any]], *, keepalive: bool = False) -> None:
+        self._steps = steps
+        self._keepalive = keepalive
+        self.hits = 0
+        self.requests: list[bytes] = []
+        self.port = 0
+        self.left = asyncio.Event()
+        """Set when a client has gone away."""
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                await self._serve_request(reader, writer)
+                if not self._keepalive:
+                    break
+        writer.close()
+
+    async def _serve_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.requests.append(await _read_request(reader))
+        self.hits += 1
+        player = _Player(reader, writer, self.left)
+        await player.play(self._steps_of(self.hits))
+        await writer.drain()
+
+    def _steps_of(self, hit: int) -> list[Any]:
+        if isinstance(self._steps, list):
+            return self._steps
+        return self._steps.get(str(hit), self._steps.get("*", []))
+
+
+async def _read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    lengths = [
+        int(line.split(b":")[1])
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length:")
+    ]
+    return head + await reader.readexactly(sum(lengths))
+
+
+class _Player:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: asyncio.Event
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._left = left
+
+    async def play(self, steps: list[Any]) -> None:
+        for name, *arguments in steps:
+            await getattr(self, f"_{name}")(*arguments)
+            await self._writer.drain()
+
+    async def _head(self) -> None:
+        self._writer.write(STREAM_HEAD)
+
+    async def _send(self, text: str) -> None:
+        self._writer.write(text.encode())
+
+    async def _sendfill(self, before: str, fill: str, count: int, after: str) -> None:
+        await self._send(before + fill * count + after)
+
+    async def _chunk(self, text: str) -> None:
+        data = text.encode()
+        self._writer.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    async def _chunkfill(self, before: str, fill: str, count: int, after: str) -> None:
+        await self._chunk(before + fill * count + after)
+
+    async def _drip(self, text: str, seconds: float) -> None:
+        for byte in text.encode():
+            self._writer.write(bytes([byte]))
+            await self._writer.drain()
+            await asyncio.sleep(seconds)
+
+    async def _repeat(self, count: int, steps: list[Any]) -> None:
+        played = 0
+        while played != count:
+            await self.play(steps)
+            played += 1
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def _stall(self) -> None:
+        await self._reader.read()
+        self._left.set()
+
+    async def _fin(self) -> None:
+        self._writer.close()
+
+    async def _rst(self) -> None:
+        opened = self._writer.get_extra_info("socket")
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+
+
+@asynccontextmanager
+async def fault_server(
+    steps: list[Any] | dict[str, list[Any]], *, keepalive: bool = False
+) -> AsyncIterator[FaultServer]:
+    """A listening FaultServer."""
+    player = FaultServer(steps, keepalive=keepalive)
+    server = await asyncio.start_server(player.serve, "127.0.0.1", 0)
+    player.port = server.sockets[0].getsockname()[1]
+    try:
+        yield player
+    finally:
+        server.close()
