@@ -12,9 +12,9 @@ from typing import Any
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     scenario["id"]: scenario
-    for scenario in json.loads(
-        (Path(__file__).parent / "cases" / "http_faults.json").read_text()
-    )["scenarios"]
+    for scenario in json.loads((Path(__file__).parent / "cases" / "http_faults.json").read_text())[
+        "scenarios"
+    ]
 }
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -27,6 +27,7 @@ class FaultServer:
     def __init__(self, steps: list[Any] | dict[str, list[Any]], *, keepalive: bool = False) -> None:
         self._steps = steps
         self._keepalive = keepalive
+        self._connections: set[asyncio.Task[None]] = set()
         self.hits = 0
         self.requests: list[bytes] = []
         self.port = 0
@@ -38,12 +39,31 @@ class FaultServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                await self._serve_request(reader, writer)
-                if not self._keepalive:
-                    break
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            await self._serve_requests(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._connections.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def aclose(self) -> None:
+        """End all connections."""
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections)
+
+    async def _serve_requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await self._serve_request(reader, writer)
+        while self._keepalive:
+            await self._serve_request(reader, writer)
 
     async def _serve_request(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -88,6 +108,9 @@ class _Player:
 
     async def _send(self, text: str) -> None:
         self._writer.write(text.encode())
+
+    async def _sendbytes(self, data: bytes) -> None:
+        self._writer.write(data)
 
     async def _sendfill(self, before: str, fill: str, count: int, after: str) -> None:
         await self._send(before + fill * count + after)
@@ -139,3 +162,4 @@ async def fault_server(
         yield player
     finally:
         server.close()
+        await player.aclose()

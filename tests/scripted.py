@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 from streamtui.config import Endpoint
 from streamtui.engine.bus import Bus, Subscriber
@@ -114,13 +114,13 @@ class EngineUnderTest:
         self.listener = Listener(self.bus)
         self._ready = asyncio.Event()
 
-    async def __aenter__(self) -> "EngineUnderTest":
+    async def __aenter__(self) -> Self:
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
         self._tasks.create_task(self.engine.run(self._ready.set))
         await self._ready.wait()
         return self
 
-    async def __aexit__(self, *exc_info: Any) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         self.engine.stop()
         await self._tasks.__aexit__(None, None, None)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from streamtui.config import Timeouts
-from streamtui.errors import DeadlineError, RunError, TransportError
+from streamtui.errors import DeadlineError, ProtocolError, RunError
 
 CHECK_SECONDS = 1.0
 """The longest time between two looks at the connection."""
@@ -26,7 +26,7 @@ WIND_DOWN_SECONDS = 5.0
 class Watch:
     """An async context around one attempt; cancels the task inside and raises what it found.
 
-    Raises DeadlineError when a limit passed and TransportError when the connection is gone without
+    Raises DeadlineError when a limit passed and ProtocolError when the connection is gone without
     the reader having been told.
     """
 
@@ -42,7 +42,6 @@ class Watch:
         self._is_lost = is_lost
         self._error: RunError | None = None
         self._stall_reported = False
-        self._seen_lost = False
         self._answering = False
         self._winding_down = False
         self._bytes_came = False
@@ -153,18 +152,20 @@ class Watch:
             return _total_passed(limits.total)
         if self._winding_down:
             return _closing_late() if now - self._last_byte >= WIND_DOWN_SECONDS else None
+        if lost := self._lost_verdict():
+            return lost
         if not self._answering:
             return self._first_token_verdict(now)
         if now - self._last_byte >= limits.idle:
             return _idle_passed(limits.idle)
         if now - self._last_model >= self._model_limit:
             return _idle_passed(self._model_limit)
-        return self._lost_verdict()
+        return None
 
     def _first_token_verdict(self, now: float) -> RunError | None:
         limit = self._timeouts.first_token
         if now - self._started < limit:
-            return self._lost_verdict()
+            return None
         words = "the endpoint keeps the line open but" if self._bytes_came else "no answer:"
         return DeadlineError(
             f"{words} nothing came from the model for {limit:g} s",
@@ -175,12 +176,10 @@ class Watch:
         )
 
     def _lost_verdict(self) -> RunError | None:
-        """Lost at two looks in a row: the reader had its chance to notice."""
-        lost, self._seen_lost = self._is_lost(), self._seen_lost
-        was_lost, self._seen_lost = self._seen_lost, lost
-        if lost and was_lost:
-            return TransportError("the connection was lost", kind="connection-lost", retryable=True)
-        return None
+        """A connection that ends in the usual way wakes its reader; one with broken framing not."""
+        if not self._is_lost():
+            return None
+        return ProtocolError("the endpoint sent broken HTTP", hint="Ask again")
 
 
 def _idle_passed(limit: float) -> DeadlineError:

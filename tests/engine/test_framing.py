@@ -88,13 +88,12 @@ def test_sse_long_line_is_delivered(size: int) -> None:
 
 @pytest.mark.parametrize("framer", [SSEFramer(), NDJSONFramer()])
 def test_endless_line_is_refused_at_the_limit(framer: Framer) -> None:
-    fed = 0
+    piece = b"x" * 65536
+    for _ in range(MAX_LINE_BYTES // len(piece)):
+        assert list(framer.feed(piece)) == []
     with pytest.raises(ProtocolError, match="16 MiB") as caught:
-        while fed <= 2 * MAX_LINE_BYTES:
-            list(framer.feed(b"x" * 65536))
-            fed += 65536
+        list(framer.feed(piece))
     assert caught.value.kind == "frame-too-large"
-    assert fed <= MAX_LINE_BYTES + 65536
 
 
 def test_what_came_before_a_line_that_is_too_long_is_delivered() -> None:
@@ -106,9 +105,9 @@ def test_what_came_before_a_line_that_is_too_long_is_delivered() -> None:
 
 def test_endless_event_is_refused_at_the_limit() -> None:
     framer = SSEFramer(max_event_bytes=1000)
+    assert list(framer.feed(b"data: x\n" * 500)) == []
     with pytest.raises(ProtocolError, match="event too large"):
-        for _ in range(1000):
-            list(framer.feed(b"data: x\n"))
+        list(framer.feed(b"data: x\n"))
 
 
 def test_endless_comments_leave_nothing_behind() -> None:

@@ -41,8 +41,8 @@ def read_stream(dialect: Dialect, pieces: list[bytes]) -> dict[str, Any]:
     read: list[Read] = []
     error: RunError | None = None
     try:
-        for body in chain(*map(reader.feed, pieces), reader.close()):
-            read.append(body)
+        for piece in chain(map(reader.feed, pieces), [reader.close()]):
+            read.extend(piece)
         error = reader.verdict()
     except RunError as caught:
         error = caught
@@ -80,7 +80,9 @@ def tool_calls(deltas: list[Delta]) -> list[list[str | None]]:
 
 def shown(result: dict[str, Any]) -> dict[str, Any]:
     """The same with long texts as digests, so that the expectations stay readable."""
-    return {key: _digest(value) if isinstance(value, str) else value for key, value in result.items()}
+    return {
+        key: _digest(value) if isinstance(value, str) else value for key, value in result.items()
+    }
 
 
 def _digest(text: str) -> str:
@@ -163,13 +165,15 @@ def test_arbitrary_bytes_end_in_a_verdict_and_never_in_another_exception(
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                ["choices", "delta", "content", "index", "text", "usage", "tool_calls", "error"]
-            ),
-            inner,
-            max_size=4,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["choices", "delta", "content", "index", "text", "usage", "tool_calls", "error"]
+                ),
+                inner,
+                max_size=4,
+            )
         ),
         max_leaves=12,
     )
