@@ -26,6 +26,7 @@ from streamtui.events import (
     AttemptStarted,
     Body,
     Chunk,
+    ErrorInfo,
     ErrorKind,
     Finish,
     KeepAliveReceived,
@@ -46,6 +47,7 @@ from streamtui.events import (
     TextDelta,
     Usage,
 )
+from streamtui.redact import Redactor
 from streamtui.safe_text import join_surrogates
 
 KEEP_ALIVE_EVENT_SECONDS = 1.0
@@ -146,6 +148,7 @@ class Session:
     ) -> None:
         self.session_id = session_id
         self._endpoint = endpoint
+        self._redactor = _redactor_for(endpoint)
         self._earlier = messages
         self._tools = tools
         self._turns: list[Turn] = []
@@ -269,8 +272,17 @@ class Session:
     def _bad_end(self, run: Run, error: RunError) -> RunCutOff | RunFailed:
         metrics = self._metrics(run)
         if error.kind in _CUTS and (run.chunks or error.kind == "truncated"):
-            return RunCutOff(error.info(), metrics)
-        return RunFailed(error.info(), metrics)
+            return RunCutOff(self._info(error), metrics)
+        return RunFailed(self._info(error), metrics)
+
+    def _info(self, error: RunError) -> ErrorInfo:
+        """An error fit to be told: servers quote keys in their messages."""
+        info = error.info()
+        return msgspec.structs.replace(
+            info,
+            message=self._redactor.redact(info.message),
+            excerpt=self._redactor.redact(info.excerpt),
+        )
 
     async def _attempts(self, run: Run) -> None:
         """Try until the answer is whole; never again once something of it was visible."""
@@ -283,12 +295,12 @@ class Session:
             except RunError as error:
                 error.endpoint, error.attempt = self._endpoint.name, run.attempt
                 delay = self._delay_after(run, error)
-                self._publish(run.run_id, AttemptFailed(run.attempt, error.info()))
+                info = self._info(error)
+                self._publish(run.run_id, AttemptFailed(run.attempt, info))
                 if delay is None:
                     raise
-                self._publish(
-                    run.run_id, RetryScheduled(run.attempt + 1, attempts, delay, error.info())
-                )
+                retry = RetryScheduled(run.attempt + 1, attempts, delay, info)
+                self._publish(run.run_id, retry)
             await self._tools.sleep(delay)
 
     def _delay_after(self, run: Run, error: RunError) -> float | None:
@@ -403,6 +415,15 @@ class _Attempt:
         if now - self._keep_alive_told >= KEEP_ALIVE_EVENT_SECONDS:
             self._keep_alive_told = now
             self._publish(body)
+
+
+def _redactor_for(endpoint: Endpoint) -> Redactor:
+    redactor = Redactor()
+    if endpoint.api_key is not None:
+        redactor.add(endpoint.api_key)
+    if endpoint.proxy is not None and endpoint.proxy.password is not None:
+        redactor.add(endpoint.proxy.password, username=endpoint.proxy.username)
+    return redactor
 
 
 def _dialect_of(endpoint: Endpoint) -> Dialect:

@@ -153,19 +153,26 @@ class AiohttpTransport:
         on_sent: Callable[[], None],
     ) -> aiohttp.ClientResponse:
         session = self._session(endpoint, proxy)
+        in_clear = endpoint.base_url.startswith("http:")
+        credentials = _proxy_credentials(proxy)
+        # The proxy reads its credentials in the request itself, or in the one for a tunnel; inside
+        # a tunnel they would reach the endpoint.
+        clear_headers = credentials if in_clear else {}
+        tunnel_headers = {} if in_clear else credentials
         for last_try in [False] * (REUSE_TRIES - 1) + [True]:
             trace = _Trace(on_sent)
             try:
                 return await session.post(
                     endpoint.base_url.rstrip("/") + request.path,
                     data=request.body,
-                    headers=request.headers | {"Accept-Encoding": "identity"},
+                    headers=request.headers | {"Accept-Encoding": "identity"} | clear_headers,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(
                         total=None, connect=endpoint.timeouts.connect, sock_connect=10
                     ),
                     trace_request_ctx=trace,
-                    **_proxy_arguments(proxy),
+                    proxy=proxy.url if proxy else None,
+                    proxy_headers=tunnel_headers,
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 # The server closed an idle connection just as it was used again. aiohttp sends
@@ -202,12 +209,11 @@ def _new_session() -> aiohttp.ClientSession:
     )
 
 
-def _proxy_arguments(proxy: Proxy | None) -> dict[str, Any]:
-    if proxy is None:
+def _proxy_credentials(proxy: Proxy | None) -> dict[str, str]:
+    if proxy is None or not proxy.username:
         return {}
     password = proxy.password.reveal() if proxy.password else ""
-    auth = aiohttp.BasicAuth(proxy.username, password, "utf-8") if proxy.username else None
-    return {"proxy": proxy.url, "proxy_auth": auth}
+    return {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.username, password, "utf-8")}
 
 
 class _AiohttpResponse:

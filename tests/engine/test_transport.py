@@ -220,6 +220,25 @@ async def test_nothing_follows_a_redirect() -> None:
             assert other.hits == 0
 
 
+async def test_a_key_that_the_server_quotes_is_hidden() -> None:
+    said = '{"error":{"message":"Incorrect API key provided: sk-secret-0123456789"}}'
+    head = f"HTTP/1.1 401 U\r\nContent-Length: {len(said)}\r\n\r\n{said}"
+    async with (
+        fault_server([["send", head]]) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        key = Secret("sk-secret-0123456789")
+        endpoint = endpoint_at(
+            server.base_url, api_key=key, key_source="environment variable MY_KEY", retries=2
+        )
+        end = await ask(test, endpoint)
+        words = describe(end).words
+        assert "401" in words
+        assert "MY_KEY" in words
+        assert "sk-secret" not in repr(test.listener.events)
+        assert server.hits == 1
+
+
 async def test_a_dead_port_says_that_nothing_listens() -> None:
     async with fault_server([]) as server:
         port = server.port

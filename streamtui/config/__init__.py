@@ -1,0 +1,268 @@
+"""Configuration: TOML files into typed, checked values. An error names file, line and key.
+
+Nothing here opens a connection, and no value is a module global: a Config is passed on.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from msgspec import structs
+
+from streamtui.config import values
+from streamtui.config.known import (
+    DEMO_ENDPOINT,
+    DEMO_MODEL,
+    EMBEDDED_DEMO_URL,
+    KNOWN_ENDPOINTS,
+    SUPPORTED_DIALECTS,
+    KnownEndpoint,
+)
+from streamtui.config.tables import EndpointTable, Place, Price, ProxyTable, Timeouts, read_tables
+from streamtui.config.toml_lines import read_toml
+from streamtui.config.types import (
+    Config,
+    Endpoint,
+    Proxy,
+    bypasses_proxy,
+    listed,
+    unknown_endpoint,
+)
+from streamtui.config.words import changed_keys, show_config
+from streamtui.redact import Secret
+
+__all__ = [
+    "EMBEDDED_DEMO_URL",
+    "SUPPORTED_DIALECTS",
+    "Config",
+    "Endpoint",
+    "Price",
+    "Proxy",
+    "Timeouts",
+    "bypasses_proxy",
+    "changed_keys",
+    "default_config_path",
+    "load_config",
+    "show_config",
+]
+
+_PROXY_VARIABLES = tuple(
+    name for kind in ("https", "http", "all") for name in (f"{kind}_proxy".upper(), f"{kind}_proxy")
+)
+
+
+def default_config_path() -> Path:
+    """Where the user's file is when nothing else is said."""
+    from platformdirs import user_config_path
+
+    return user_config_path("streamtui") / "config.toml"
+
+
+def load_config(
+    path: Path | None = None,
+    *,
+    managed_path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """Read the user's file and, under it, the managed one.
+
+    A `path` that is given must exist. Raises ConfigError for the first mistake.
+    """
+    user_path = path or default_config_path()
+    managed_path = managed_path or user_path.with_name("managed.toml")
+    user = read_toml(user_path, missing_ok=path is None)
+    managed = read_toml(managed_path, missing_ok=True)
+    config = _Loading(Place((user, managed)), environ).config()
+    return structs.replace(config, path=user.name, managed_path=str(managed_path))
+
+
+class _Loading:
+    """One pass from checked tables and the environment to a Config."""
+
+    def __init__(self, root: Place, environ: Mapping[str, str]) -> None:
+        self._root = root
+        self._environ = environ
+        self._tables = read_tables(root)
+        self._proxies: dict[str, Proxy] = {}
+        self._left_out: dict[str, str] = {}
+        self._warnings: list[str] = []
+
+    def config(self) -> Config:
+        for name, proxy in self._tables.proxies.items():
+            self._proxies[name] = self._proxy(name, proxy)
+        endpoints = {n: self._endpoint(n, table) for n, table in self._tables.endpoints.items()}
+        for row in KNOWN_ENDPOINTS:
+            if row.name not in endpoints and (known := self._known(row)):
+                endpoints[row.name] = known
+        endpoints.setdefault(DEMO_ENDPOINT, _demo_endpoint())
+        self._warn_of_plain_http(endpoints)
+        env_proxy = self._env_proxy(endpoints)
+        return Config(
+            endpoints=endpoints,
+            default_endpoint=self._default(endpoints),
+            theme=self._tables.defaults.theme,
+            proxies=self._proxies,
+            history=self._tables.history.keep,
+            env_proxy=env_proxy,
+            warnings=self._warnings,
+        )
+
+    def _proxy(self, name: str, table: ProxyTable) -> Proxy:
+        place = self._root.inside("proxies", name)
+        address = values.check_proxy_url(table.url)
+        if address.username and table.username:
+            raise place.inside("username").error("stands in the URL too; write it once")
+        if address.password and table.password_env:
+            raise place.inside("password_env").error("the URL has a password too; write it once")
+        if table.password_env and not (address.username or table.username):
+            raise place.inside("password_env").error("needs a username beside it")
+        if address.password:
+            self._warn_of_readable_password(place.inside("url"))
+        return Proxy(
+            name=name,
+            url=address.url,
+            username=address.username or table.username,
+            password=address.password or self._password(place, table.password_env),
+            no_proxy=table.no_proxy,
+            loopback=table.loopback,
+        )
+
+    def _password(self, place: Place, variable: str) -> Secret | None:
+        if not variable:
+            return None
+        text = self._environ.get(variable, "").rstrip("\r\n")
+        if not text:
+            # Going on would send the request to the proxy without the password.
+            raise place.inside("password_env").error(
+                f"the environment variable {variable} is not set"
+            )
+        return place.inside("password_env").check(Secret, text)
+
+    def _endpoint(self, name: str, table: EndpointTable) -> Endpoint:
+        place = self._root.inside("endpoints", name)
+        variable = table.api_key_env
+        return Endpoint(
+            name=name,
+            dialect=table.dialect,
+            base_url=values.check_base_url(table.base_url),
+            model=table.model,
+            api_key=place.inside("api_key_env").check(self._key, variable),
+            key_source=_key_source(variable),
+            proxy=self._proxy_of(place.inside("proxy"), table.proxy),
+            params=table.params,
+            headers={name: str(value) for name, value in table.headers.items()},
+            timeouts=table.timeouts,
+            retries=table.retries,
+            price=table.price,
+        )
+
+    def _key(self, variable: str) -> Secret | None:
+        """The key in a variable. Raises ValueError for something that is none."""
+        try:
+            return values.check_key(self._environ.get(variable, ""))
+        except ValueError as error:
+            raise ValueError(f"the environment variable {variable} {error}") from None
+
+    def _proxy_of(self, place: Place, text: str) -> Proxy | None:
+        """What `proxy = text` of an endpoint means."""
+        if text in {"", "direct"}:
+            return None
+        if text == "env":
+            reason = 'not yet: the proxy of the environment; expected a name, a URL or "direct"'
+            raise place.error(reason)
+        if "://" in text:
+            return self._proxy_from_url(place, text)
+        return self._proxies.get(text) or self._unknown_proxy(place, text)
+
+    def _unknown_proxy(self, place: Place, text: str) -> NoReturn:
+        names = [*self._proxies, "direct"]
+        try:
+            shown = repr(values.check_name(text))
+        except ValueError:
+            # Not repeated: `user:password@host`, a URL without its beginning, comes here too.
+            reason = 'expected a name in [proxies], a URL such as http://host:port or "direct"'
+            raise place.error(reason) from None
+        hint = values.nearest(text, names)
+        raise place.error(f"unknown proxy {shown}{hint}; there are {listed(names)}")
+
+    def _proxy_from_url(self, place: Place, url: str) -> Proxy:
+        address = place.check(values.check_proxy_url, url)
+        if address.password:
+            self._warn_of_readable_password(place)
+        name = values.host_port(address.url)
+        return Proxy(name, address.url, address.username, address.password)
+
+    def _known(self, row: KnownEndpoint) -> Endpoint | None:
+        """A row of the table as an endpoint, if its key is there or the user asks for it."""
+        if row.dialect not in SUPPORTED_DIALECTS:
+            return None
+        try:
+            key = self._key(row.key_env)
+            if key is None and self._tables.defaults.endpoint != row.name:
+                return None
+            base_url = self._known_base_url(row)
+        except ValueError as error:
+            # Not the default URL instead: the key would go to a host that nobody meant.
+            self._left_out[row.name] = str(error)
+            self._warnings.append(f"the endpoint {row.name} is left out: {error}")
+            return None
+        return Endpoint(row.name, row.dialect, base_url, row.model, key, _key_source(row.key_env))
+
+    def _known_base_url(self, row: KnownEndpoint) -> str:
+        url = self._environ.get(row.base_url_env, "").strip() if row.base_url_env else ""
+        try:
+            return values.check_base_url(url or row.base_url)
+        except ValueError as error:
+            raise ValueError(f"the environment variable {row.base_url_env}: {error}") from None
+
+    def _default(self, endpoints: Mapping[str, Endpoint]) -> str:
+        name = self._tables.defaults.endpoint
+        if not name:
+            return next(iter(endpoints))
+        if name not in endpoints:
+            place = self._root.inside("defaults", "endpoint")
+            raise place.error(self._left_out.get(name) or unknown_endpoint(name, endpoints))
+        return name
+
+    def _env_proxy(self, endpoints: Mapping[str, Endpoint]) -> str:
+        """The proxy variable that is set; a warning for endpoints that go past it unsaid."""
+        found = next((name for name in _PROXY_VARIABLES if self._environ.get(name)), "")
+        said = {name for name, table in self._tables.endpoints.items() if table.proxy}
+        past = [n for n, e in endpoints.items() if n not in said and not _is_local(e.base_url)]
+        if found and past:
+            self._warnings.append(
+                f"{found} is set but not used yet: {listed(past)} will be reached directly;"
+                ' give each a proxy, or proxy = "direct"'
+            )
+        return found
+
+    def _warn_of_plain_http(self, endpoints: Mapping[str, Endpoint]) -> None:
+        for name, endpoint in endpoints.items():
+            plain = endpoint.base_url.lower().startswith("http://")
+            if plain and endpoint.api_key and not _is_local(endpoint.base_url):
+                self._warnings.append(
+                    f"the endpoint {name} sends its key over http://, readable on the way;"
+                    " use https:// if the host has it"
+                )
+
+    def _warn_of_readable_password(self, place: Place) -> None:
+        name = place.file().name
+        warning = (
+            f"{name} holds the password of a proxy and others can read it; run: chmod 600 {name}"
+        )
+        if Path(name).stat().st_mode & 0o077 and warning not in self._warnings:
+            self._warnings.append(warning)
+
+
+def _demo_endpoint() -> Endpoint:
+    return Endpoint(DEMO_ENDPOINT, "openai-chat", EMBEDDED_DEMO_URL, DEMO_MODEL)
+
+
+def _key_source(variable: str) -> str:
+    return f"environment variable {variable}" if variable else ""
+
+
+def _is_local(base_url: str) -> bool:
+    return base_url == EMBEDDED_DEMO_URL or values.is_loopback(urlsplit(base_url).hostname or "")

@@ -1,0 +1,119 @@
+"""The configuration as values: endpoints, proxies and how they are looked up.
+
+Complete when they are made: nothing here reads a file or the environment.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct, field, structs
+
+from streamtui.config import values
+from streamtui.config.known import EMBEDDED_DEMO_URL, KNOWN_ENDPOINTS, SUPPORTED_DIALECTS
+from streamtui.config.tables import Price, Timeouts
+from streamtui.config.toml_lines import shortened
+from streamtui.errors import ConfigError
+from streamtui.redact import Secret
+
+_LISTED = 20
+
+
+class Proxy(Struct, frozen=True):
+    """A way to an endpoint. `url` carries no user and no password."""
+
+    name: str
+    """The name in `[proxies]`, or `host:port` of a URL that was given in its place."""
+    url: str
+    username: str = ""
+    password: Secret | None = None
+    no_proxy: tuple[str, ...] = ()
+    """Hosts that are reached directly: names, `*.suffix`; loopback is too, see `loopback`."""
+    loopback: bool = False
+    """Also used for loopback targets, which are reached directly otherwise."""
+
+    @property
+    def host_port(self) -> str:
+        """Where the proxy is, for messages: `proxy.example.com:3128`."""
+        return values.host_port(self.url)
+
+
+class Endpoint(Struct, frozen=True):
+    """A configured target, complete: nothing has to be looked up to use it."""
+
+    name: str
+    dialect: str
+    base_url: str
+    """Without a slash at its end, or EMBEDDED_DEMO_URL."""
+    model: str = ""
+    api_key: Secret | None = None
+    key_source: str = ""
+    """Where the key comes from, for messages: `environment variable OPENAI_API_KEY`.
+
+    With a source and no key the key was not found there; with neither, none is needed.
+    """
+    proxy: Proxy | None = None
+    """None: direct."""
+    params: dict[str, object] = {}
+    """Sent with each request as they are: `temperature`, `max_tokens`, ..."""
+    headers: dict[str, str] = {}
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retries: int = 2
+    price: Price | None = None
+
+
+class Config(Struct, frozen=True):
+    """All that is configured, from the user's file, the managed file and the environment."""
+
+    endpoints: dict[str, Endpoint] = {}
+    """The user's own first, in their order, then the known ones, then the demo."""
+    default_endpoint: str = "demo"
+    theme: str = "night"
+    path: str = ""
+    """The user's file; empty when there is none."""
+    managed_path: str = ""
+    """The file that the program writes; it need not be there yet."""
+    proxies: dict[str, Proxy] = {}
+    history: str = "memory"
+    env_proxy: str = ""
+    """The variable that names a proxy in the environment; nothing uses it yet."""
+    warnings: list[str] = []
+    """What works but should not stay so, as sentences without a final full stop."""
+
+    def endpoint(self, spec: str) -> Endpoint:
+        """The endpoint of `NAME` or `NAME/MODEL`. Raises ConfigError for an unknown name."""
+        name, slash, model = spec.partition("/")
+        endpoint = self.endpoints.get(name)
+        if endpoint is None:
+            raise ConfigError(unknown_endpoint(name, self.endpoints))
+        if not slash:
+            return endpoint
+        if not model:
+            raise ConfigError(f"expected NAME/MODEL, found no model after {name}/")
+        if endpoint.base_url == EMBEDDED_DEMO_URL and not model.startswith("demo/"):
+            model = f"demo/{model}"
+        return structs.replace(endpoint, model=model)
+
+
+def bypasses_proxy(proxy: Proxy, host: str, port: int) -> bool:
+    """Whether a target is reached directly although its endpoint has this proxy."""
+    if values.is_loopback(host) and not proxy.loopback:
+        return True
+    return any(values.matches_no_proxy(pattern, host, port) for pattern in proxy.no_proxy)
+
+
+def unknown_endpoint(name: str, names: Iterable[str]) -> str:
+    """Why there is no endpoint of this name, as the reason of an error."""
+    for row in KNOWN_ENDPOINTS:
+        if row.name == name and row.dialect not in SUPPORTED_DIALECTS:
+            return f"not yet: the endpoint {name}, its dialect comes with a later release"
+        if row.name == name:
+            return f"the endpoint {name} needs its key in the environment variable {row.key_env}"
+    names = list(names)
+    shown = shortened(name)
+    return f"unknown endpoint {shown!r}{values.nearest(name, names)}; there are {listed(names)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message, not more than people read."""
+    first = list(names)
+    more = f" and {len(first) - _LISTED} more" if len(first) > _LISTED else ""
+    return ", ".join(first[:_LISTED]) + more

@@ -1,0 +1,158 @@
+"""A real proxy program between the engine and the endpoint."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from streamtui.config import Proxy
+from streamtui.engine.transport import AiohttpTransport
+from streamtui.events import AttemptStarted, RunCompleted, RunFailed, describe
+from streamtui.redact import Secret
+from tests.engine.test_transport import END, TOKEN, ask, endpoint_at, error_of, kept_text
+from tests.faultserver import STREAM_HEAD, fault_server
+from tests.scripted import EngineUnderTest
+
+ANSWER = [["send", STREAM_HEAD.decode()], ["chunk", TOKEN + END], ["send", "0\r\n\r\n"]]
+# The program says its port only to whoever starts it from Python; it ends with its input.
+PROXY_PROGRAM = """
+import sys
+from proxy import Proxy
+options = ["--hostname", "127.0.0.1", "--port", "0", "--num-workers", "1", "--num-acceptors", "1"]
+with Proxy([*options, "--log-level", "CRITICAL", "--basic-auth", sys.argv[1]]) as proxy:
+    print(proxy.flags.port, flush=True)
+    sys.stdin.read()
+"""
+
+
+@asynccontextmanager
+async def proxy_py(user_and_password: str) -> AsyncIterator[int]:
+    """proxy.py on a free port; yields the port."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PROXY_PROGRAM, user_and_password),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield int(await asyncio.wait_for(process.stdout.readline(), 20))
+    finally:
+        process.stdin.close()
+        await process.communicate()
+
+
+def office(port: int, password: str = "right") -> Proxy:  # noqa: S107
+    return Proxy("office", f"http://127.0.0.1:{port}", "me", Secret(password), loopback=True)
+
+
+async def test_a_stream_comes_through_a_proxy_with_a_password() -> None:
+    async with (
+        proxy_py("me:right") as port,
+        fault_server(ANSWER) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        end = await ask(test, endpoint_at(server.base_url, proxy=office(port)))
+        assert isinstance(end, RunCompleted)
+        assert kept_text(test) == "tok1 "
+        [started] = test.listener.bodies(AttemptStarted)
+        assert started.route == f"via proxy office (127.0.0.1:{port})"
+        assert b"Via: 1.1 proxy.py" in server.requests[0]
+
+
+async def test_a_wrong_password_names_the_proxy_and_shows_no_secret() -> None:
+    async with (
+        proxy_py("me:right") as port,
+        fault_server(ANSWER) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        endpoint = endpoint_at(server.base_url, proxy=office(port, "wrong-pw"), retries=2)
+        end = await ask(test, endpoint)
+        assert error_of(end).kind == "proxy-auth"
+        words = describe(end).words
+        assert f"proxy office (127.0.0.1:{port}) wants other credentials" in words
+        assert "wrong-pw" not in repr(test.listener.events)
+        assert server.hits == 0
+
+
+async def test_a_tunnel_that_is_refused_names_the_proxy() -> None:
+    async with proxy_py("me:right") as port, EngineUnderTest(AiohttpTransport()) as test:
+        endpoint = endpoint_at("https://127.0.0.1:1/v1", proxy=office(port, "wrong-pw"))
+        end = await ask(test, endpoint)
+        assert error_of(end).kind == "proxy-auth"
+        assert "wrong-pw" not in repr(test.listener.events)
+
+
+async def test_a_proxy_that_cannot_reach_the_endpoint_is_blamed_and_not_the_endpoint() -> None:
+    async with fault_server([]) as gone:
+        dead = gone.base_url
+    async with proxy_py("me:right") as port, EngineUnderTest(AiohttpTransport()) as test:
+        end = await ask(test, endpoint_at(dead, proxy=office(port)))
+        assert isinstance(end, RunFailed)
+        assert end.error.kind == "proxy"
+        assert "proxy office" in end.error.message
+
+
+async def test_an_error_of_the_endpoint_behind_a_proxy_is_the_endpoints() -> None:
+    said = '{"error":{"message":"bad key"}}'
+    refusal = f"HTTP/1.1 401 U\r\nContent-Length: {len(said)}\r\n\r\n{said}"
+    async with (
+        proxy_py("me:right") as port,
+        fault_server([["send", refusal]]) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        end = await ask(test, endpoint_at(server.base_url, proxy=office(port)))
+        assert error_of(end).kind == "auth"
+        assert "bad key" in error_of(end).message
+
+
+async def test_a_proxy_that_is_not_there_is_named() -> None:
+    async with fault_server([]) as gone:
+        port = gone.port
+    async with fault_server(ANSWER) as server, EngineUnderTest(AiohttpTransport()) as test:
+        end = await ask(test, endpoint_at(server.base_url, proxy=office(port)))
+        assert error_of(end).kind == "proxy"
+        assert f"cannot reach proxy office (127.0.0.1:{port})" in describe(end).words
+        assert server.hits == 0
+
+
+async def test_loopback_is_reached_directly_unless_the_proxy_says_otherwise() -> None:
+    proxy = Proxy("office", "http://127.0.0.1:1")
+    async with fault_server(ANSWER) as server, EngineUnderTest(AiohttpTransport()) as test:
+        end = await ask(test, endpoint_at(server.base_url, proxy=proxy))
+        assert isinstance(end, RunCompleted)
+        [started] = test.listener.bodies(AttemptStarted)
+        assert started.route == "direct"
+
+
+async def test_a_connection_lost_behind_a_proxy_names_it_and_keeps_the_text() -> None:
+    steps: list[Any] = [["head"], ["chunk", TOKEN], ["sleep", 0.1], ["rst"]]
+    async with (
+        proxy_py("me:right") as port,
+        fault_server(steps) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        end = await ask(test, endpoint_at(server.base_url, proxy=office(port)))
+        assert error_of(end).kind == "connection-lost"
+        assert "via proxy office" in error_of(end).message
+        assert kept_text(test) == "tok1 "
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "500 Unable to connect"])
+async def test_tinyproxys_own_answers_are_the_proxys(status: str) -> None:
+    """tinyproxy answers a wrong password with 401 and an unreachable endpoint with 500."""
+    page = "<html><head><title>no</title></head></html>"
+    answer = (
+        f"HTTP/1.0 {status}\r\nServer: tinyproxy/1.11.1\r\nContent-Type: text/html\r\n"
+        f'WWW-Authenticate: Basic realm="Tinyproxy"\r\nConnection: close\r\n\r\n{page}'
+    )
+    async with (
+        fault_server([["send", answer]]) as proxy,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        end = await ask(test, endpoint_at("http://api.invalid/v1", proxy=office(proxy.port)))
+        assert error_of(end).kind in {"proxy", "proxy-auth"}
+        assert "proxy office" in error_of(end).message
