@@ -45,7 +45,7 @@ async def proxy_py(user_and_password: str) -> AsyncIterator[int]:
         await process.communicate()
 
 
-def office(port: int, password: str = "right") -> Proxy:  # noqa: S107
+def office(port: int, password: str = "right") -> Proxy:
     return Proxy("office", f"http://127.0.0.1:{port}", "me", Secret(password), loopback=True)
 
 

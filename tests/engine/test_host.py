@@ -1,0 +1,81 @@
+"""The engine in its thread, behind its doors, with the embedded demo server."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streamtui.config import load_config
+from streamtui.demo import start_demo
+from streamtui.engine.doors import Subscription
+from streamtui.engine.host import EngineThread
+from streamtui.events import RUN_ENDS, Chunk, Event, RunCancelled, RunCompleted
+
+DEMO = load_config(environ={}).endpoint("demo/fast")
+
+
+@pytest.fixture
+async def doors() -> AsyncIterator[EngineThread]:
+    doors = EngineThread(start_demo)
+    yield doors
+    await asyncio.to_thread(doors.close)
+
+
+class Heard:
+    """Events of a subscription, awaited from the test's loop."""
+
+    def __init__(self, doors: EngineThread) -> None:
+        loop, self._woken = asyncio.get_running_loop(), asyncio.Event()
+        self._subscription: Subscription = doors.subscribe(
+            lambda: loop.call_soon_threadsafe(self._woken.set)
+        )
+        self.events: list[Event] = []
+
+    async def until(self, *kinds: type) -> Event:
+        while not any(isinstance(event.body, kinds) for event in self.events):
+            await self._woken.wait()
+            self._woken.clear()
+            self.events += self._subscription.drain()
+        return next(event for event in self.events if isinstance(event.body, kinds))
+
+
+async def test_commands_given_before_the_engine_runs_are_carried_out(
+    doors: EngineThread,
+) -> None:
+    heard = Heard(doors)
+    session_id = doors.open_session(DEMO)
+    run_id = doors.send(session_id, "hi")
+    end = await heard.until(*RUN_ENDS)
+    assert isinstance(end.body, RunCompleted)
+    assert (end.session_id, end.run_id) == (session_id, run_id)
+    question, _answer = await doors.transcript(session_id)
+    assert question.content == "hi"
+
+
+async def test_the_engine_works_on_while_a_face_stands_still(doors: EngineThread) -> None:
+    heard = Heard(doors)
+    ended = threading.Event()
+    watching = doors.subscribe(lambda: None)
+    doors.send(doors.open_session(DEMO), "hi")
+
+    def wait_blocking() -> None:
+        while not ended.is_set():
+            if any(isinstance(event.body, RUN_ENDS) for event in watching.drain()):
+                ended.set()
+
+    # The loop of this test is blocked for as long as the whole answer takes.
+    thread = threading.Thread(target=wait_blocking)
+    thread.start()
+    thread.join(20)
+    assert ended.is_set()
+    await heard.until(*RUN_ENDS)
+
+
+async def test_close_ends_what_runs(doors: EngineThread) -> None:
+    heard = Heard(doors)
+    doors.send(doors.open_session(load_config(environ={}).endpoint("demo/stall")), "hi")
+    await heard.until(Chunk)
+    await asyncio.to_thread(doors.close)
+    await heard.until(RunCancelled)
+    doors.send("nobody", "after the end")
