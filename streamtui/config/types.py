@@ -8,7 +8,12 @@ from collections.abc import Iterable
 from msgspec import Struct, field, structs
 
 from streamtui.config import values
-from streamtui.config.known import EMBEDDED_DEMO_URL, KNOWN_ENDPOINTS, SUPPORTED_DIALECTS
+from streamtui.config.known import (
+    DEMO_ENDPOINT,
+    EMBEDDED_DEMO_URL,
+    KNOWN_ENDPOINTS,
+    SUPPORTED_DIALECTS,
+)
 from streamtui.config.tables import Price, Timeouts
 from streamtui.config.toml_lines import shortened
 from streamtui.errors import ConfigError
@@ -88,7 +93,8 @@ class Config(Struct, frozen=True):
             return endpoint
         if not model:
             raise ConfigError(f"expected NAME/MODEL, found no model after {name}/")
-        if endpoint.base_url == EMBEDDED_DEMO_URL and not model.startswith("demo/"):
+        is_built_in = name == DEMO_ENDPOINT and endpoint.base_url == EMBEDDED_DEMO_URL
+        if is_built_in and not model.startswith("demo/"):
             model = f"demo/{model}"
         return structs.replace(endpoint, model=model)
 

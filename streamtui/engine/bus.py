@@ -43,7 +43,7 @@ class Bus:
 
     def subscribe(
         self,
-        wake: Callable[[], None],
+        wake: Callable[[], object],
         session_ids: Collection[str] | None = None,
         merge_after: int = MERGE_AFTER,
     ) -> "Subscriber":
@@ -73,7 +73,7 @@ class Subscriber:
 
     def __init__(
         self,
-        wake: Callable[[], None],
+        wake: Callable[[], object],
         session_ids: Collection[str] | None,
         merge_after: int,
         on_close: Callable[["Subscriber"], None],

@@ -84,7 +84,7 @@ class Doors(ABC):
 
     @abstractmethod
     def subscribe(
-        self, wake: Callable[[], None], *, session_ids: Collection[str] | None = None
+        self, wake: Callable[[], object], *, session_ids: Collection[str] | None = None
     ) -> Subscription:
         """Listen to all events, or to those of some sessions, from this moment on.
 

@@ -29,7 +29,8 @@ class EngineThread(Doors):
     def __init__(self, start_demo: "StartServer") -> None:
         self._start_demo = start_demo
         self._bus = Bus(time.time, time.monotonic)
-        self._lock = threading.Lock()
+        # Reentrant: a finaliser that cancels its stream may run inside a call of the same thread.
+        self._lock = threading.RLock()
         self._early: list[Callable[[Engine], None]] = []
         self._running: tuple[Engine, asyncio.AbstractEventLoop] | None = None
         self._closed = False
@@ -41,7 +42,7 @@ class EngineThread(Doors):
         self._call(lambda engine: engine.execute(command))
 
     def subscribe(
-        self, wake: Callable[[], None], *, session_ids: Collection[str] | None = None
+        self, wake: Callable[[], object], *, session_ids: Collection[str] | None = None
     ) -> Subscription:
         """Listen from this moment on."""
         return self._bus.subscribe(wake, session_ids)
