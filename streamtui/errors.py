@@ -55,6 +55,8 @@ class RunError(StreamTUIError):
         retryable: bool = False,
         excerpt: str = "",
     ) -> None:
+        # Servers end their sentences; ours go on, with what was kept and what to do.
+        message = message.strip().removesuffix(".")
         super().__init__(message)
         self.message = message
         self.kind = kind

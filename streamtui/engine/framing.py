@@ -69,7 +69,7 @@ def _too_large(what: str, limit: int, offset: int) -> ProtocolError:
     return ProtocolError(
         f"{what} too large ({limit // (1024 * 1024)} MiB is the limit)",
         kind="frame-too-large",
-        hint="the endpoint sends something that is no stream of tokens",
+        hint="The endpoint sends something that is no stream of tokens",
         offset=offset,
     )
 

@@ -171,7 +171,7 @@ class Watch:
             f"{words} nothing came from the model for {limit:g} s",
             kind="timeout-first-token",
             phase="first token",
-            hint="try again, or raise timeouts.first_token",
+            hint="Try again, or raise timeouts.first_token",
             retryable=True,
         )
 
@@ -187,7 +187,7 @@ def _idle_passed(limit: float) -> DeadlineError:
         f"stalled: no data for {limit:g} s",
         kind="timeout-idle",
         phase="idle",
-        hint="ask again, or raise timeouts.idle",
+        hint="Ask again, or raise timeouts.idle",
     )
 
 
@@ -201,5 +201,5 @@ def _total_passed(limit: float) -> RunError:
     return RunError(
         f"stopped at the limit of {limit:g} s",
         kind="stopped-by-limit",
-        hint="raise timeouts.total",
+        hint="Raise timeouts.total",
     )
