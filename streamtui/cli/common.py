@@ -1,0 +1,87 @@
+"""What several commands share: `--config`, endpoints by name, and the engine with its demo."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from streamtui.cli.output import say
+
+if TYPE_CHECKING:
+    from streamtui.config import Config
+    from streamtui.engine.doors import Doors
+
+_CONFIG_PATH = "streamtui.config_path"
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def config_option(command: CommandT) -> CommandT:
+    """`--config PATH`, before or after the command's name; the last one counts."""
+    return click.option(
+        "--config",
+        metavar="PATH",
+        type=click.Path(dir_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_remember_config,
+        help="Read this file instead of the usual one.",
+    )(command)
+
+
+def _remember_config(context: click.Context, _option: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        context.meta[_CONFIG_PATH] = path
+
+
+def config_path(context: click.Context) -> Path | None:
+    """What `--config` says, if anything."""
+    path: Path | None = context.meta.get(_CONFIG_PATH)
+    return path
+
+
+def endpoint_option(what_a_repetition_does: str) -> Callable[[CommandT], CommandT]:
+    """`-e NAME[/MODEL]`, any number of times."""
+    return click.option(
+        "-e",
+        "--endpoint",
+        "endpoints",
+        metavar="ENDPOINT[/MODEL]",
+        multiple=True,
+        shell_complete=_complete_endpoint,
+        help=f"Ask this endpoint. {what_a_repetition_does}",
+    )
+
+
+def _complete_endpoint(
+    context: click.Context, _option: click.Parameter, incomplete: str
+) -> list[str]:
+    from streamtui.errors import ConfigError
+
+    try:
+        names = load(config_path(context)).endpoints
+    except ConfigError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def load(path: Path | None) -> "Config":
+    """The configuration; raises ConfigError."""
+    from streamtui.config import load_config
+
+    return load_config(path)
+
+
+def warn(config: "Config") -> None:
+    """Say on standard error what works but should not stay so."""
+    for warning in config.warnings:
+        say(f"{config.path or 'streamtui'}: {warning}.")
+
+
+def open_engine() -> AbstractContextManager["Doors"]:
+    """The engine in its thread; leaving the context closes all connections."""
+    from streamtui.demo import start_demo
+    from streamtui.engine.host import EngineThread
+
+    return closing(EngineThread(start_demo))

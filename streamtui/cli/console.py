@@ -1,0 +1,72 @@
+"""`streamtui` without a command, and `streamtui demo`: the console."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from streamtui.cli import common
+from streamtui.cli.output import is_terminal
+
+if TYPE_CHECKING:
+    from streamtui.config import Config, Endpoint
+
+_DEMO_MODELS = ("demo/verse", "demo/markdown", "demo/thinker", "demo/tools")
+_DEMO_PROMPT = "Write me a 1 verse song about sparkling water."
+
+
+def open_console(context: click.Context, specs: Sequence[str], prompt: str) -> int:
+    """One pane for each endpoint, or one for the default one; returns the exit code."""
+    _need_terminal()
+    config = common.load(common.config_path(context))
+    opening = [config.endpoint(spec) for spec in specs or (config.default_endpoint,)]
+    return _show(config, opening, prompt)
+
+
+@click.command("demo")
+@common.config_option
+@click.pass_context
+def demo(context: click.Context) -> int:
+    """Open the console with four panes already streaming."""
+    _need_terminal()
+    config = common.load(common.config_path(context))
+    opening = [config.endpoint(model) for model in _DEMO_MODELS]
+    return _show(config, opening, _DEMO_PROMPT, show_events=True)
+
+
+def _show(
+    config: "Config", opening: "list[Endpoint]", prompt: str, *, show_events: bool = False
+) -> int:
+    from streamtui.ui.app import StreamTUIApp
+
+    with common.open_engine() as doors:
+        app = StreamTUIApp(
+            doors,
+            config,
+            opening=opening,
+            prompt=prompt,
+            show_events=show_events,
+            close_doors=doors.close,
+        )
+        app.run()
+    return app.return_code or 0
+
+
+def _need_terminal() -> None:
+    # Keys are read from the first of them and the screen is drawn on the third; who redirects the
+    # second wants text.
+    streams = {
+        "standard input": sys.stdin,
+        "standard output": sys.stdout,
+        "standard error": sys.stderr,
+    }
+    missing = [name for name, stream in streams.items() if not is_terminal(stream)]
+    if os.environ.get("TERM") == "dumb":
+        missing.append("TERM=dumb")
+    if missing:
+        raise click.UsageError(
+            f"The console needs a terminal, and {missing[0]} is none. "
+            "For scripts and pipes there is `streamtui run PROMPT`."
+        )

@@ -1,0 +1,98 @@
+"""`streamtui` and `streamtui demo`: what the console is given, and that it comes up."""
+
+import asyncio
+import os
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from streamtui import cli
+from streamtui.cli import common, console
+from streamtui.errors import ConfigError
+from streamtui.ui import app
+from tests.cli.conftest import Program
+from tests.cli.scripted_doors import ScriptedDoors
+
+
+class FakeApp:
+    """Notes what it is given, and ends."""
+
+    given: dict[str, Any]
+    return_code: int | None = 0
+
+    def __init__(self, doors: object, config: object, **options: Any) -> None:
+        FakeApp.given = {"doors": doors, "config": config, **options}
+
+    def run(self) -> None:
+        pass
+
+
+@pytest.fixture
+def doors(monkeypatch: pytest.MonkeyPatch, program: Program) -> ScriptedDoors:
+    """The engine of a console that has a terminal and a home of its own."""
+    doors = ScriptedDoors({})
+    monkeypatch.setattr(console, "is_terminal", lambda _: True)
+    monkeypatch.setattr(common, "open_engine", lambda: closing(doors))
+    monkeypatch.setattr(app, "StreamTUIApp", FakeApp)
+    for name in os.environ:
+        if name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, program.environ[name])
+    monkeypatch.setenv("TERM", "xterm")
+    return doors
+
+
+def opened() -> list[str]:
+    return [endpoint.model for endpoint in FakeApp.given["opening"]]
+
+
+def test_without_anything_the_default_endpoint_opens(doors: ScriptedDoors) -> None:
+    assert cli._run([]) == 0
+    assert opened() == ["demo/verse"]
+    assert FakeApp.given["doors"] is doors
+    assert (FakeApp.given["prompt"], FakeApp.given["show_events"]) == ("", False)
+
+
+def test_each_endpoint_gets_a_pane_and_all_get_the_prompt(doors: ScriptedDoors) -> None:
+    assert cli._run(["-e", "demo/slow", "-e", "demo", "-p", "hi"]) == 0
+    assert opened() == ["demo/slow", "demo/verse"]
+    assert FakeApp.given["prompt"] == "hi"
+
+
+def test_the_demo_has_four_panes_a_prompt_and_the_event_log(doors: ScriptedDoors) -> None:
+    assert cli._run(["demo"]) == 0
+    assert opened() == ["demo/verse", "demo/markdown", "demo/thinker", "demo/tools"]
+    assert FakeApp.given["prompt"]
+    assert FakeApp.given["show_events"]
+
+
+def test_an_unknown_endpoint_is_told_before_the_screen_changes(doors: ScriptedDoors) -> None:
+    with pytest.raises(ConfigError, match="unknown endpoint"):
+        cli._run(["-e", "nope"])
+
+
+def test_the_exit_code_is_the_app_s(doors: ScriptedDoors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeApp, "return_code", 1)
+    assert cli._run([]) == 1
+
+
+def test_a_dumb_terminal_is_none(doors: ScriptedDoors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert cli._exit_code(lambda: cli._run([])) == 2
+
+
+async def test_the_console_comes_up_and_goes(program: Program) -> None:
+    program.environ["TERM"] = "xterm-256color"
+    master, slave = os.openpty()
+    process = await program.start(stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    seen = b""
+    while b"demo" not in seen:
+        seen += await asyncio.to_thread(os.read, master, 65536)
+    os.write(master, b"\x11")  # ctrl+q
+    while b"\x1b[?1049l" not in seen:
+        seen += await asyncio.to_thread(os.read, master, 65536)
+    assert await process.wait() == 0
+    os.close(master)
