@@ -80,8 +80,10 @@ def warn(config: "Config") -> None:
 
 
 def open_engine() -> AbstractContextManager["Doors"]:
-    """The engine in its thread; leaving the context closes all connections."""
+    """The engine in its thread, its bugs in the log; leaving closes all connections."""
     from streamtui.demo import start_demo
     from streamtui.engine.host import EngineThread
+    from streamtui.logs import default_log_path, log_to_file
 
+    log_to_file(default_log_path())
     return closing(EngineThread(start_demo))

@@ -4,6 +4,7 @@ Carries out commands and answers queries on that loop; `host.py` brings them the
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -26,6 +27,8 @@ from streamtui.engine.session import Session, Tools
 from streamtui.engine.transport import AiohttpTransport, Transport
 from streamtui.errors import RunError
 from streamtui.events import Message
+
+logger = logging.getLogger(__name__)
 
 
 class EmbeddedServer(Protocol):
@@ -110,7 +113,7 @@ class Engine:
             self._spawn(closing, f"close {session_id}")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        return self._tasks.create_task(work, name=name)
+        return self._tasks.create_task(_guarded(work, name), name=name)
 
     async def _locate(self, endpoint: Endpoint) -> Endpoint:
         if endpoint.base_url != EMBEDDED_DEMO_URL:
@@ -125,6 +128,14 @@ class Engine:
             await session.aclose()
         await self._transport.aclose()
         await self._demo.aclose()
+
+
+async def _guarded(work: Coroutine[Any, Any, None], name: str) -> None:
+    """A bug in one task must not end all the others, which a task group would do."""
+    try:
+        await work
+    except Exception:
+        logger.exception("a bug ended the task “%s”", name)
 
 
 def _execute_in(session: Session, command: Send | Retry | Cancel) -> None:
