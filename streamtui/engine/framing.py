@@ -17,6 +17,9 @@ MAX_EVENT_BYTES = 32 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
+# A string of JSON on one line; one that the line leaves open runs to its end.
+_JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 class Frame(Struct, frozen=True):
@@ -40,7 +43,7 @@ class EmptyBlock(Struct, frozen=True):
 
 
 class BareJSON(Struct, frozen=True):
-    """A line of JSON outside any field; some servers report errors so."""
+    """A document of JSON outside any field, of one line or several; some errors come so."""
 
     data: str
 
@@ -129,11 +132,42 @@ class LineSplitter:
         return line.removeprefix(_BOM)
 
 
+class OpenJSON:
+    """A document of JSON outside any field, gathered until its brackets are closed."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.lines: list[bytes] = []
+        """Empty while no document is open."""
+        self._limit = max_bytes
+        self._bytes = 0
+        self._depth = 0
+
+    def append(self, line: bytes) -> BareJSON | None:
+        """The document, if this line completes it."""
+        self.lines.append(line)
+        self._bytes += len(line) + 1
+        if self._bytes > self._limit:
+            raise _too_large("event", self._limit, self._bytes)
+        brackets = _JSON_STRING.sub(b"", line)
+        self._depth += brackets.count(b"{") + brackets.count(b"[")
+        self._depth -= brackets.count(b"}") + brackets.count(b"]")
+        return None if self._depth > 0 else self.close()
+
+    def close(self) -> BareJSON:
+        """What there is of the document; the next line begins another."""
+        document = BareJSON(_text(b"\n".join(self.lines)))
+        self.lines.clear()
+        self._bytes = self._depth = 0
+        return document
+
+
 class SSEFramer:
     """Server-sent events, as https://html.spec.whatwg.org/multipage/server-sent-events.html says.
 
-    Two liberties: an event without data is surfaced as EmptyBlock, and a line of bare JSON as
-    BareJSON, because real servers end streams and report errors with them.
+    Two liberties: an event without data is surfaced as EmptyBlock, and bare JSON as BareJSON,
+    because real servers end streams and report errors with them. Bare JSON begins with a bracket
+    at the start of a line and ends with its last bracket, at a blank line or at the next field: it
+    never swallows an event.
     """
 
     def __init__(
@@ -144,6 +178,7 @@ class SSEFramer:
         self._event = ""
         self._data: list[bytes] = []
         self._data_bytes = 0
+        self._bare = OpenJSON(max_event_bytes)
         self._pending_id = ""
         self.last_event_id = ""
         """The last committed `id`, to reconnect with."""
@@ -152,17 +187,22 @@ class SSEFramer:
 
     def feed(self, data: bytes) -> Iterator[Framed]:
         """The events and comments that these bytes complete."""
-        for line in self._lines.feed(data):
-            if framed := self._take_line(line):
-                yield framed
+        return self._take_lines(self._lines.feed(data))
 
     def close(self) -> Iterator[Framed]:
         """The event that the end of the body left open. The standard would drop it."""
-        for line in self._lines.close():
-            if framed := self._take_line(line):
-                yield framed
+        yield from self._take_lines(self._lines.close())
+        if self._bare.lines:
+            yield self._bare.close()
         if framed := self._dispatch():
             yield framed
+
+    def _take_lines(self, lines: Iterator[bytes]) -> Iterator[Framed]:
+        for line in lines:
+            if self._bare.lines and (not line or line.partition(b":")[0] in _FIELDS):
+                yield self._bare.close()
+            if framed := self._take_line(line):
+                yield framed
 
     def _take_line(self, line: bytes) -> Framed | None:
         if not line:
@@ -183,8 +223,8 @@ class SSEFramer:
         elif name == b"retry":
             if value.isdigit():
                 self.retry_ms = int(value[:18])
-        elif line.startswith((b"{", b"[")):
-            return BareJSON(_text(line))
+        elif self._bare.lines or line.startswith((b"{", b"[")):
+            return self._bare.append(line)
         return None
 
     def _append_data(self, value: bytes) -> None:

@@ -78,6 +78,38 @@ def test_sse_bare_json_is_surfaced() -> None:
     assert list(SSEFramer().feed(b'{"error":"boom"}\n')) == [BareJSON('{"error":"boom"}')]
 
 
+ERROR = '{\n  "error": {\n    "message": "} \\" ]"\n  }\n}'
+
+
+@pytest.mark.parametrize(
+    ("body", "framed"),
+    [
+        pytest.param(f"{ERROR}\n", [BareJSON(ERROR)], id="until its last bracket"),
+        pytest.param("[{}\n,\n{}\n]\n", [BareJSON("[{}\n,\n{}\n]")], id="array"),
+        pytest.param('{\n"a\n\nx\n', [BareJSON('{\n"a')], id="until a blank line"),
+        pytest.param(
+            "{\ndata: x\n\n{}\n", [BareJSON("{"), Frame("x"), BareJSON("{}")], id="until a field"
+        ),
+        pytest.param("{\n: k\n}\n", [Comment("k"), BareJSON("{\n}")], id="past a comment"),
+        pytest.param('{\n"a": 1', [BareJSON('{\n"a": 1')], id="until the end of the body"),
+    ],
+)
+def test_sse_bare_json_of_several_lines_is_one_document(body: str, framed: list[Framed]) -> None:
+    framer = SSEFramer()
+    assert [*framer.feed(body.encode()), *framer.close()] == framed
+
+
+def test_sse_bare_json_is_surfaced_as_soon_as_it_is_whole() -> None:
+    assert list(SSEFramer().feed(f"{ERROR}\n".encode())) == [BareJSON(ERROR)]
+
+
+def test_endless_bare_json_is_refused_at_the_limit() -> None:
+    framer = SSEFramer(max_event_bytes=1000)
+    assert list(framer.feed(b"{\n" * 400)) == []
+    with pytest.raises(ProtocolError, match="event too large"):
+        list(framer.feed(b"{\n" * 400))
+
+
 @pytest.mark.parametrize("size", [600_000, 10_000_000])
 def test_sse_long_line_is_delivered(size: int) -> None:
     framer = SSEFramer()

@@ -6,8 +6,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamtui.engine.dialects import DIALECTS
@@ -30,13 +31,19 @@ HERE = Path(__file__).parent.parent
 FIXTURES = HERE / "fixtures"
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text())
 CASES = json.loads((HERE / "cases" / "llm_stream_cases.json").read_text())["cases"]
-OPENAI_CASES = [case for case in CASES if case["provider"] == "openai"]
+SPOKEN = {"openai": "openai-chat", "anthropic": "anthropic", "gemini": "gemini", "ollama": "ollama"}
+SPOKEN_CASES = [pytest.param(case, id=case["id"]) for case in CASES if case["provider"] in SPOKEN]
 MAX_SPLITS = 1500
 SHOWN_CHARS = 200
 
 
 def read_stream(dialect: Dialect, pieces: list[bytes]) -> dict[str, Any]:
     """The outcome of one response body, as plain values."""
+    return outcome(*read_deltas(dialect, pieces))
+
+
+def read_deltas(dialect: Dialect, pieces: list[bytes]) -> tuple[list[Delta], RunError | None]:
+    """All that one response body adds, and what is wrong with it."""
     reader = AnswerReader(dialect)
     read: list[Read] = []
     error: RunError | None = None
@@ -47,7 +54,7 @@ def read_stream(dialect: Dialect, pieces: list[bytes]) -> dict[str, Any]:
     except RunError as caught:
         error = caught
     chunks = [body for body in read if isinstance(body, Chunk)]
-    return outcome([delta for chunk in chunks for delta in chunk.deltas], error)
+    return [delta for chunk in chunks for delta in chunk.deltas], error
 
 
 def outcome(deltas: list[Delta], error: RunError | None) -> dict[str, Any]:
@@ -129,11 +136,12 @@ def outcome_word(result: dict[str, Any]) -> str:
     return "error-midstream" if result["text"] else "error-prestream"
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in OPENAI_CASES])
+@pytest.mark.parametrize("case", SPOKEN_CASES)
 def test_provider_case_has_its_outcome(case: dict[str, Any]) -> None:
+    dialect = DIALECTS[SPOKEN[case["provider"]]]
     body, want = case["body"].encode(), case["want"]
     for pieces in [[body], *splits(body)]:
-        result = read_stream(DIALECTS["openai-chat"], pieces)
+        result = read_stream(dialect, pieces)
         assert outcome_word(result) == want["outcome"]
         assert result["text"] == want["text"]
         assert result["finish"] == want["finish"]
@@ -141,6 +149,18 @@ def test_provider_case_has_its_outcome(case: dict[str, Any]) -> None:
         assert result["malformed"] == want["malformed"]
         if want["outcome"].startswith("error") and want["error"][0].isupper():
             assert want["error"] in result["error"][1]
+
+
+@pytest.mark.parametrize("case", SPOKEN_CASES)
+def test_provider_case_that_failed_before_its_first_token_is_retried_or_not(
+    case: dict[str, Any],
+) -> None:
+    want = case["want"]
+    if want["outcome"] == "error-prestream":
+        dialect = DIALECTS[SPOKEN[case["provider"]]]
+        _, error = read_deltas(dialect, [case["body"].encode()])
+        assert error is not None
+        assert error.retryable == want["auto_retry"].startswith("yes")
 
 
 def test_halves_of_a_surrogate_pair_in_two_chunks_become_one_character() -> None:
@@ -162,26 +182,71 @@ def test_arbitrary_bytes_end_in_a_verdict_and_never_in_another_exception(
         assert result["error"] is not None or b"[DONE]" in b"".join(pieces)
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(
-                    ["choices", "delta", "content", "index", "text", "usage", "tool_calls", "error"]
-                ),
-                inner,
-                max_size=4,
-            )
-        ),
-        max_leaves=12,
-    )
+KEYS = """
+    args arguments blockReason candidates choices content content_block delta done done_reason error
+    finishReason function functionCall function_call id incomplete_details index input item item_id
+    message model name object output output_index output_tokens parts promptFeedback reasoning
+    response role stop_details stop_reason summary text thinking thought tool_calls usage
+    usageMetadata x_groq
+""".split()  # noqa: SIM905 - a list would fill the screen
+TYPES = """
+    content_block_delta content_block_start error function_call message message_delta message_start
+    message_stop reasoning response.completed response.created response.failed
+    response.function_call_arguments.delta response.incomplete response.output_item.added
+    response.output_text.delta text text_delta thinking tool_use
+""".split()  # noqa: SIM905
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from([*TYPES, "\ud83d", 10**30])
 )
+
+
+def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Arrays and objects; a `type` in an object decides what else of it is read."""
+    members = st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    typed = st.builds(lambda rest, kind: {**rest, "type": kind}, members, st.sampled_from(TYPES))
+    return st.lists(inner, max_size=3) | members | typed
+
+
+@settings(max_examples=300)
+@given(st.recursive(LEAVES, objects, max_leaves=12))
 def test_arbitrary_json_never_ends_in_another_exception(document: object) -> None:
-    body = b"data: " + json.dumps(document).encode() + b"\n\n"
+    line = json.dumps(document).encode()
     for dialect in DIALECTS.values():
-        assert read_stream(dialect, [body])["error"] is not None or b"finish" in body
+        for body in (b"data: %b\n\n" % line, b"event: x\n\n%b\n" % line, line):
+            deltas, _ = read_deltas(dialect, [body])
+            msgspec.msgpack.encode([without_pieces(delta) for delta in deltas])
+
+
+def without_pieces(delta: Delta) -> Delta:
+    """The same without text that may begin or end inside a character."""
+    match delta:
+        case ToolCallDelta():
+            return msgspec.structs.replace(delta, arguments="")
+        case RefusalDelta():
+            return RefusalDelta("")
+        case _:
+            return delta
+
+
+@pytest.mark.parametrize(
+    ("dialect", "frame"),
+    [
+        ("anthropic", 'data: {"type":"content_block_start","content_block":%s}\n\n'),
+        ("gemini", 'data: {"candidates":[{"content":{"parts":[{"functionCall":%s}]}}]}\n\n'),
+        ("ollama", '{"message":{"tool_calls":[{"function":%s}]}}\n'),
+        ("openai-chat", "[%s]"),
+    ],
+)
+def test_nesting_of_any_depth_never_ends_in_another_exception(dialect: str, frame: str) -> None:
+    for depth in (*range(850, 1000), 5000):
+        deep = "[" * depth + "]" * depth
+        value = f'{{"type":"tool_use","args":{{"a":{deep}}},"input":{{"a":{deep}}},"arguments":{{"a":{deep}}}}}'
+        read_stream(DIALECTS[dialect], [(frame % value).encode()])
 
 
 def test_web_page_is_named_by_its_title() -> None:

@@ -1,10 +1,18 @@
 """The protocols that endpoints speak, one file each; a new one adds its line to the table."""
 
+from streamtui.engine.dialects.anthropic import Anthropic
 from streamtui.engine.dialects.base import Dialect
+from streamtui.engine.dialects.gemini import Gemini
+from streamtui.engine.dialects.ollama import Ollama
 from streamtui.engine.dialects.openai_chat import OpenAIChat
 from streamtui.engine.dialects.openai_completions import OpenAICompletions
+from streamtui.engine.dialects.openai_responses import OpenAIResponses
 
 DIALECTS: dict[str, Dialect] = {
-    "openai-completions": OpenAICompletions(),
+    "anthropic": Anthropic(),
+    "gemini": Gemini(),
+    "ollama": Ollama(),
     "openai-chat": OpenAIChat(),
+    "openai-completions": OpenAICompletions(),
+    "openai-responses": OpenAIResponses(),
 }

@@ -3,16 +3,20 @@
 import json
 import re
 from html import unescape
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from streamtui.config import Endpoint
 from streamtui.engine.framing import Framed, Framer
 from streamtui.events import Delta, MalformedFrame, Message
+from streamtui.safe_text import join_surrogates
 
 EXCERPT_CHARS = 200
+_COUNTS_END = 2**53
+"""Events carry 64-bit integers; JSON is exact only up to here."""
 _TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,200})", re.IGNORECASE)
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 
 class Request(Struct, frozen=True):
@@ -69,6 +73,13 @@ class ServerError(Struct, frozen=True):
     message: str = ""
     type: str = ""
     code: str = ""
+    retry_after: float | None = None
+    """Seconds that the body asks to wait; Google says it there and in no header."""
+
+
+def setting(endpoint: Endpoint, name: Literal["api_version", "auth"]) -> str:
+    """A setting of the endpoint that only some dialects have; empty where it is not made."""
+    return str(getattr(endpoint, name, ""))
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -82,6 +93,16 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError as error:
         message = "nested too deeply"
         raise ValueError(message) from error
+
+
+def json_text(value: object) -> str:
+    """A parsed value as JSON again, for endpoints that send arguments as objects."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        # What `parse_json` just let through may be too deep from here.
+        return ""
+    return join_surrogates(text)
 
 
 def malformed(reason: str, data: str) -> MalformedFrame:
@@ -100,26 +121,58 @@ def as_list(value: object) -> list[Any]:
 
 
 def as_text(value: object) -> str:
-    """The value if it is a string, else an empty one."""
+    """The value if it is a string, else an empty one; it may begin or end inside a character."""
     return value if isinstance(value, str) else ""
 
 
+def as_words(value: object) -> str:
+    """The same for a string that is whole: names, ids, reasons, messages; always well-formed."""
+    return join_surrogates(as_text(value))
+
+
 def as_count(value: object) -> int | None:
-    """The value if it is a whole number, else None."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """The value if it is a whole number that counts something, else None."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < _COUNTS_END else None
+
+
+def add_counts(*counts: int | None) -> int | None:
+    """The sum of those that are known; None when none is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def first_object(value: object) -> dict[str, Any]:
+    """An object, or the first of an array of them: Google wraps errors so."""
+    return as_dict(value[0] if isinstance(value, list) and value else value)
 
 
 def read_error_object(error: object) -> ServerError:
     """The value of an `error` member: an object with a message, or a string."""
     if isinstance(error, str):
-        return ServerError(error)
+        return ServerError(as_words(error))
     fields = as_dict(error)
+    details = [as_dict(detail) for detail in as_list(fields.get("details"))]
     code = fields.get("code")
     return ServerError(
-        as_text(fields.get("message")),
-        as_text(fields.get("type")),
-        str(code) if isinstance(code, int | str) else "",
+        as_words(fields.get("message")),
+        as_words(fields.get("type")) or as_words(fields.get("status")),
+        _reason(details) or (str(code) if isinstance(code, int) else as_words(code)),
+        _retry_delay(details),
     )
+
+
+def _reason(details: list[dict[str, Any]]) -> str:
+    """Google's ErrorInfo is more exact than its code: a wrong key is a 400, API_KEY_INVALID."""
+    return next(filter(None, (as_words(detail.get("reason")) for detail in details)), "")
+
+
+def _retry_delay(details: list[dict[str, Any]]) -> float | None:
+    """Google's RetryInfo: `"retryDelay": "13s"`. https://google.aip.dev/193."""
+    delays = (_SECONDS.fullmatch(as_text(detail.get("retryDelay"))) for detail in details)
+    seconds = next((float(delay[1]) for delay in delays if delay), 0.0)
+    return seconds or None
 
 
 def read_error_body(body: bytes) -> ServerError:
@@ -133,22 +186,20 @@ def read_error_body(body: bytes) -> ServerError:
 
 
 def _read_error_document(document: object) -> ServerError:
-    if isinstance(document, list) and document:
-        document = document[0]
-    fields = as_dict(document)
+    fields = first_object(document)
     if fields.get("error"):
         return read_error_object(fields["error"])
     if fields.get("object") == "error":
         return read_error_object(fields)
-    return ServerError(_detail(fields.get("detail")) or as_text(fields.get("message")))
+    return ServerError(_detail(fields.get("detail")) or as_words(fields.get("message")))
 
 
 def _detail(detail: object) -> str:
     """FastAPI's `detail`: words, or a list of validation errors."""
     if isinstance(detail, str):
-        return detail
+        return as_words(detail)
     return "; ".join(
-        f"{'.'.join(map(str, as_list(item.get('loc'))))}: {as_text(item.get('msg'))}"
+        as_words(f"{'.'.join(map(str, as_list(item.get('loc'))))}: {as_text(item.get('msg'))}")
         for item in map(as_dict, as_list(detail))
     )
 

@@ -9,12 +9,15 @@ from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
     Request,
     ServerError,
+    as_count,
     as_dict,
     as_list,
     as_text,
+    as_words,
     read_error_body,
 )
 from streamtui.engine.dialects.openai_wire import OpenAIDecoder, build_request
+from streamtui.engine.dialects.requests import as_objects
 from streamtui.engine.framing import SSEFramer
 from streamtui.events import (
     Delta,
@@ -73,13 +76,13 @@ def _read_tool_calls(delta: dict[str, Any]) -> list[Delta]:
 
 
 def _read_tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
-    index = call.get("index")
+    index = as_count(call.get("index"))
     function = as_dict(call.get("function"))
     return ToolCallDelta(
-        index=index if isinstance(index, int) else position,
+        index=position if index is None else index,
         arguments=as_text(function.get("arguments")),
-        id=as_text(call.get("id")) or None,
-        name=as_text(function.get("name")) or None,
+        id=as_words(call.get("id")) or None,
+        name=as_words(function.get("name")) or None,
     )
 
 
@@ -98,8 +101,7 @@ class OpenAIChat:
 
     def build_request(self, endpoint: Endpoint, messages: tuple[Message, ...]) -> Request:
         """The turns as they are."""
-        payload = [{"role": message.role, "content": message.content} for message in messages]
-        return build_request(endpoint, "/chat/completions", {"messages": payload})
+        return build_request(endpoint, "/chat/completions", {"messages": as_objects(messages)})
 
     def read_error(self, body: bytes) -> ServerError:
         """What the body of an HTTP error says."""

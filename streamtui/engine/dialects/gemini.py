@@ -1,0 +1,170 @@
+"""Google's Gemini: `POST {base}/v1beta/models/MODEL:streamGenerateContent?alt=sse`.
+
+Source: https://ai.google.dev/api/generate-content.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+from streamtui.config import Endpoint
+from streamtui.engine.dialects.base import (
+    Request,
+    ServerError,
+    add_counts,
+    as_count,
+    as_dict,
+    as_list,
+    as_words,
+    first_object,
+    json_text,
+    read_error_body,
+    setting,
+)
+from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
+from streamtui.engine.dialects.requests import post, sort_params, split_system, versioned
+from streamtui.engine.framing import SSEFramer
+from streamtui.events import (
+    Delta,
+    Message,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+
+DEFAULT_VERSION = "v1beta"
+
+# What of `params` is a member of the request; all the rest belongs to `generationConfig`.
+_TOP_LEVEL = frozenset(
+    {
+        "cachedContent",
+        "contents",
+        "labels",
+        "safetySettings",
+        "serviceTier",
+        "store",
+        "systemInstruction",
+        "toolConfig",
+        "tools",
+    }
+)
+
+_KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata"})
+
+
+class GeminiDecoder(JSONDecoder):
+    """Reads chunks that each have the shape of a whole answer. There is no end marker.
+
+    Usage may still follow the finish reason, so nothing but the end of the body ends the answer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = 0
+
+    def _read(self, fields: dict[str, Any], _event: str) -> list[Delta] | None:
+        if not _KNOWN & fields.keys():
+            return None
+        response_id = as_words(fields.get("responseId"))
+        deltas = self._announce(response_id, as_words(fields.get("modelVersion")))
+        for candidate in map(as_dict, as_list(fields.get("candidates"))):
+            # Only the first of several alternatives is an answer to show.
+            if candidate.get("index", 0) == 0:
+                deltas += self._read_candidate(candidate)
+        deltas += self._read_feedback(as_dict(fields.get("promptFeedback")))
+        return deltas + self._count(_read_usage(fields.get("usageMetadata")))
+
+    def _read_document(self, document: object) -> list[Delta] | None:
+        """One chunk, or the array of all that a server sends without `alt=sse`."""
+        chunks = [as_dict(chunk) for chunk in as_list(document)] or [as_dict(document)]
+        deltas: list[Delta] = []
+        for chunk in chunks:
+            self._raise_error_in(chunk)
+            deltas += self._read(chunk, "") or []
+        return deltas if _KNOWN & first_object(document).keys() else None
+
+    def _read_candidate(self, candidate: dict[str, Any]) -> list[Delta]:
+        parts = map(as_dict, as_list(as_dict(candidate.get("content")).get("parts")))
+        deltas = [delta for part in parts for delta in self._read_part(part)]
+        return deltas + self._finish(as_words(candidate.get("finishReason")))
+
+    def _read_part(self, part: dict[str, Any]) -> list[Delta]:
+        if call := as_dict(part.get("functionCall")):
+            return [self._read_call(call)]
+        kind = ReasoningDelta if part.get("thought") is True else TextDelta
+        return piece(kind, part.get("text"))
+
+    def _read_call(self, call: dict[str, Any]) -> ToolCallDelta:
+        """Calls come whole, and few of them with an id."""
+        index, self._calls = self._calls, self._calls + 1
+        return ToolCallDelta(
+            index,
+            json_text(as_dict(call.get("args"))),
+            id=as_words(call.get("id")) or None,
+            name=as_words(call.get("name")) or None,
+        )
+
+    def _read_feedback(self, feedback: dict[str, Any]) -> list[Delta]:
+        """A prompt that was blocked: the reason is all the answer there is."""
+        reason = as_words(feedback.get("blockReason"))
+        if not reason:
+            return []
+        return piece(RefusalDelta, feedback.get("blockReasonMessage")) + self._finish(reason)
+
+
+def _read_usage(usage: object) -> Usage:
+    """Cumulative counts. `candidatesTokenCount` leaves the thoughts out."""
+    fields = as_dict(usage)
+    thoughts = as_count(fields.get("thoughtsTokenCount"))
+    prompt = as_count(fields.get("promptTokenCount"))
+    return Usage(
+        input=add_counts(prompt, as_count(fields.get("toolUsePromptTokenCount"))),
+        output=add_counts(as_count(fields.get("candidatesTokenCount")), thoughts),
+        cached=as_count(fields.get("cachedContentTokenCount")),
+        reasoning=thoughts,
+    )
+
+
+class Gemini:
+    """Contents of parts, with the system prompt beside them."""
+
+    name = "gemini"
+
+    def framer(self) -> SSEFramer:
+        """A framer for one response."""
+        return SSEFramer()
+
+    def decoder(self) -> GeminiDecoder:
+        """A decoder for one response."""
+        return GeminiDecoder()
+
+    def build_request(self, endpoint: Endpoint, messages: tuple[Message, ...]) -> Request:
+        """The turns as contents. `api_version` is the first part of the path."""
+        # Never `?key=`: URLs are logged all along the way.
+        return post(endpoint, _path(endpoint), _body(endpoint, messages), auth="x-goog-api-key")
+
+    def read_error(self, body: bytes) -> ServerError:
+        """What the body of an HTTP error says."""
+        return read_error_body(body)
+
+
+def _path(endpoint: Endpoint) -> str:
+    # A tuned model is named with its collection: `tunedModels/NAME`.
+    model = endpoint.model if "/" in endpoint.model else f"models/{endpoint.model}"
+    path = f"/{quote(model)}:streamGenerateContent?alt=sse"
+    return versioned(endpoint, setting(endpoint, "api_version") or DEFAULT_VERSION, path)
+
+
+def _body(endpoint: Endpoint, messages: tuple[Message, ...]) -> dict[str, object]:
+    system, turns = split_system(messages)
+    return {
+        "contents": [_content(message) for message in turns],
+        **({"systemInstruction": {"parts": [{"text": system}]}} if system else {}),
+        **sort_params(endpoint.params, _TOP_LEVEL, "generationConfig"),
+    }
+
+
+def _content(message: Message) -> dict[str, object]:
+    role = "model" if message.role == "assistant" else "user"
+    return {"role": role, "parts": [{"text": message.content}]}

@@ -1,0 +1,82 @@
+"""Writing requests: what all dialects share but the shape of the body."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from streamtui import __version__
+from streamtui.config import Endpoint
+from streamtui.engine.dialects.base import Request, as_dict, setting
+from streamtui.events import Message
+
+Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"]
+"""How the key is sent: as `Authorization: Bearer KEY`, in a header of that name, or not at all."""
+
+# `/v1`, `/v1beta`; Vertex AI goes on after it with the project and its publisher.
+_VERSIONED_PATH = re.compile(r"/v\d+\w*(/projects/.+)?$")
+
+
+def post(
+    endpoint: Endpoint,
+    path: str,
+    body: Mapping[str, object],
+    *,
+    auth: Auth,
+    accept: str = "text/event-stream",
+    headers: Mapping[str, str] = {},
+) -> Request:
+    """A request of JSON.
+
+    `auth` is what the dialect does with a key unless the endpoint says otherwise. Headers of the
+    endpoint take the place of ours, whatever their case.
+    """
+    ours = {
+        "Accept": accept,
+        "Content-Type": "application/json",
+        "User-Agent": f"streamtui/{__version__}",
+        **_key_header(endpoint, setting(endpoint, "auth") or auth),
+        **headers,
+    }
+    replaced = {name.lower() for name in endpoint.headers}
+    kept = {name: value for name, value in ours.items() if name.lower() not in replaced}
+    return Request(path, kept | endpoint.headers, msgspec.json.encode(body))
+
+
+def _key_header(endpoint: Endpoint, auth: str) -> dict[str, str]:
+    if endpoint.api_key is None or auth == "none":
+        return {}
+    key = endpoint.api_key.reveal()
+    return {"Authorization": f"Bearer {key}"} if auth == "bearer" else {auth: key}
+
+
+def versioned(endpoint: Endpoint, version: str, path: str) -> str:
+    """The path with its version before it, unless the base URL ends with one."""
+    return path if _VERSIONED_PATH.search(endpoint.base_url) else f"/{version}{path}"
+
+
+def split_system(messages: Iterable[Message]) -> tuple[str, list[Message]]:
+    """System prompts as one text, and the turns, for dialects that hold them apart."""
+    turns = list(messages)
+    system = [message.content for message in turns if message.role == "system"]
+    return "\n\n".join(system), [message for message in turns if message.role != "system"]
+
+
+def sort_params(
+    params: Mapping[str, object], beside: frozenset[str], table: str
+) -> dict[str, object]:
+    """The endpoint's parameters for vendors that want most of them in a table of their own.
+
+    Those named in `beside` stay beside the turns; the rest goes into `table`, with what the user
+    put there already.
+    """
+    inside = {name: value for name, value in params.items() if name not in beside | {table}}
+    inside |= as_dict(params.get(table))
+    stay = {name: value for name, value in params.items() if name in beside}
+    return {**({table: inside} if inside else {}), **stay}
+
+
+def as_objects(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """The turns as most dialects write them."""
+    return [{"role": message.role, "content": message.content} for message in messages]
