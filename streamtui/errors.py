@@ -12,9 +12,12 @@ StreamTUIError
 No message carries a key, a password or a URL with its query.
 """
 
+from msgspec import structs
+
 from streamtui.events import ErrorInfo, ErrorKind
 
 EXCERPT_CHARS = 200
+"""What of an unreadable answer is told. Cut last: half a key is not known for one any more."""
 
 
 class StreamTUIError(Exception):
@@ -43,7 +46,8 @@ class RunError(StreamTUIError):
     """A run, or one attempt of it, ended badly.
 
     `str()` of it is what happened, in words for people. `endpoint` and `attempt` are filled in by
-    the session; `hint` says what to do next; `retryable` means that another attempt may help.
+    the session; `hint` says what to do next; `retryable` means that another attempt may help, and
+    `retry_after` how many seconds the endpoint asks to wait for it.
     """
 
     def __init__(
@@ -62,9 +66,10 @@ class RunError(StreamTUIError):
         self.kind = kind
         self.hint = hint
         self.retryable = retryable
-        self.excerpt = excerpt[:EXCERPT_CHARS]
+        self.excerpt = excerpt
         self.endpoint = ""
         self.attempt = 0
+        self.retry_after: float | None = None
 
     def info(self) -> ErrorInfo:
         """The same facts as a struct that can travel."""
@@ -73,6 +78,7 @@ class RunError(StreamTUIError):
             message=self.message,
             hint=self.hint,
             retryable=self.retryable,
+            retry_after=self.retry_after,
             excerpt=self.excerpt,
         )
 
@@ -113,15 +119,10 @@ class StatusError(RunError):
 
     def info(self) -> ErrorInfo:
         """The same facts as a struct that can travel."""
-        return ErrorInfo(
-            kind=self.kind,
-            message=self.message,
-            hint=self.hint,
-            retryable=self.retryable,
+        return structs.replace(
+            super().info(),
             status=self.status,
             request_id=self.request_id,
-            retry_after=self.retry_after,
-            excerpt=self.excerpt,
         )
 
 
@@ -149,6 +150,19 @@ class ProtocolError(RunError):
 class ProviderError(RunError):
     """An error object inside a stream that was good until then; `message` is the server's own."""
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: ErrorKind,
+        hint: str = "",
+        retryable: bool = False,
+        excerpt: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, kind=kind, hint=hint, retryable=retryable, excerpt=excerpt)
+        self.retry_after = retry_after
+
 
 def error_from_info(info: ErrorInfo, *, endpoint: str = "", attempt: int = 0) -> RunError:
     """The exception for a failure that came as an event, for callers that want it raised."""
@@ -175,11 +189,11 @@ def _rebuild(info: ErrorInfo) -> RunError:
         return DeadlineError(
             info.message, kind=info.kind, phase=phase, hint=info.hint, retryable=info.retryable
         )
-    if info.kind in {"connect", "connection-lost", "dns", "proxy", "proxy-auth", "tls"}:
+    if info.kind in _TRANSPORT_KINDS:
         family: type[RunError] = TransportError
-    elif info.kind in {"error-midstream", "rate-limit", "overloaded", "server", "quota"}:
+    elif info.kind in _PROVIDER_KINDS:
         family = ProviderError
-    elif info.kind in {"bug", "no-key", "stopped-by-limit"}:
+    elif info.kind in _PLAIN_KINDS:
         family = RunError
     else:
         family = ProtocolError
@@ -190,3 +204,11 @@ def _rebuild(info: ErrorInfo) -> RunError:
         retryable=info.retryable,
         excerpt=info.excerpt,
     )
+
+
+_TRANSPORT_KINDS = frozenset({"connect", "connection-lost", "dns", "proxy", "proxy-auth", "tls"})
+_PROVIDER_KINDS = frozenset(
+    {"auth", "error-midstream", "forbidden", "not-found", "overloaded", "quota", "rate-limit"}
+    | {"server", "too-large"}
+)
+_PLAIN_KINDS = frozenset({"bad-request", "bug", "no-key", "stopped-by-limit", "usage"})

@@ -38,6 +38,7 @@ ErrorKind = Literal[
     "tls",
     "too-large",
     "truncated",
+    "usage",
 ]
 """What went wrong, as a program tells it apart. People read `ErrorInfo.message`."""
 

@@ -24,11 +24,22 @@ STREAM_HEAD = (
 class FaultServer:
     """Plays one scenario for each connection; `hits` counts the requests."""
 
-    def __init__(self, steps: list[Any] | dict[str, list[Any]], *, keepalive: bool = False) -> None:
+    def __init__(
+        self,
+        steps: list[Any] | dict[str, list[Any]],
+        *,
+        keepalive: bool = False,
+        lets_down: bool = False,
+    ) -> None:
         self._steps = steps
         self._keepalive = keepalive
+        self._lets_down = lets_down
         self._connections: set[asyncio.Task[None]] = set()
+        self._hit = asyncio.Condition()
         self.hits = 0
+        self.connections = 0
+        self.let_down = 0
+        """Connections that were closed when they were used a second time."""
         self.requests: list[bytes] = []
         self.port = 0
         self.left = asyncio.Event()
@@ -42,6 +53,7 @@ class FaultServer:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        self.connections += 1
         try:
             await self._serve_requests(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -51,6 +63,11 @@ class FaultServer:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+    async def reached(self, hits: int) -> None:
+        """Wait until so many requests have come."""
+        async with self._hit:
+            await self._hit.wait_for(lambda: self.hits >= hits)
 
     async def aclose(self) -> None:
         """End all connections."""
@@ -64,13 +81,19 @@ class FaultServer:
         await self._serve_request(reader, writer)
         while self._keepalive:
             await self._serve_request(reader, writer)
+        if self._lets_down:
+            await _read_request(reader)
+            self.let_down += 1
+            writer.transport.abort()
 
     async def _serve_request(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.requests.append(await _read_request(reader))
-        self.hits += 1
-        player = _Player(reader, writer, self.left)
+        async with self._hit:
+            self.hits += 1
+            self._hit.notify_all()
+        player = _Player(reader, writer, self)
         await player.play(self._steps_of(self.hits))
         await writer.drain()
 
@@ -92,11 +115,11 @@ async def _read_request(reader: asyncio.StreamReader) -> bytes:
 
 class _Player:
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: asyncio.Event
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: FaultServer
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._left = left
+        self._server = server
 
     async def play(self, steps: list[Any]) -> None:
         for name, *arguments in steps:
@@ -137,9 +160,13 @@ class _Player:
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    async def _wait(self, hits: int) -> None:
+        """Until so many requests have come in all."""
+        await self._server.reached(hits)
+
     async def _stall(self) -> None:
         await self._reader.read()
-        self._left.set()
+        self._server.left.set()
 
     async def _fin(self) -> None:
         self._writer.close()
@@ -152,10 +179,10 @@ class _Player:
 
 @asynccontextmanager
 async def fault_server(
-    steps: list[Any] | dict[str, list[Any]], *, keepalive: bool = False
+    steps: list[Any] | dict[str, list[Any]], *, keepalive: bool = False, lets_down: bool = False
 ) -> AsyncIterator[FaultServer]:
     """A listening FaultServer."""
-    player = FaultServer(steps, keepalive=keepalive)
+    player = FaultServer(steps, keepalive=keepalive, lets_down=lets_down)
     server = await asyncio.start_server(player.serve, "127.0.0.1", 0)
     player.port = server.sockets[0].getsockname()[1]
     try:

@@ -38,6 +38,9 @@ class ScriptedResponse:
     async def read_error_body(self) -> bytes:
         return b"".join(step for step in self._body if isinstance(step, bytes))
 
+    async def drain(self) -> None:
+        pass
+
     def is_lost(self) -> bool:
         return False
 

@@ -42,6 +42,7 @@ from streamtui.safe_text import join_surrogates
 EXIT_CODES: dict[ErrorKind, int] = {
     "bug": BUG,
     "no-key": USAGE,
+    "usage": USAGE,
     "auth": REFUSED,
     "bad-request": REFUSED,
     "forbidden": REFUSED,

@@ -4,23 +4,17 @@ Two promises: a slow subscriber gets the chunks of one run merged, never lost; a
 arrive one by one. The order within a run is kept.
 """
 
+import logging
 from collections.abc import Callable, Collection
-from itertools import groupby
 from threading import Lock
 
-from streamtui.events import (
-    Body,
-    Chunk,
-    Delta,
-    Event,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallDelta,
-)
+from streamtui.engine.merge import ChunkPile
+from streamtui.events import Body, Chunk, Event, KeepAliveReceived
 
 MERGE_AFTER = 512
 """Events that wait for a subscriber before the chunks of a run are merged."""
+
+logger = logging.getLogger(__name__)
 
 
 class Bus:
@@ -59,13 +53,32 @@ class Bus:
 
 
 class _Waiting:
-    """An event that waits, and the chunks that were merged into it."""
+    """An event that waits; a chunk takes in those of its run that follow it."""
 
-    __slots__ = ("event", "more")
+    __slots__ = ("_pile", "stamp")
 
     def __init__(self, event: Event) -> None:
-        self.event = event
-        self.more: list[Chunk] = []
+        self.stamp = event
+        self._pile: ChunkPile | None = None
+
+    def absorb(self, event: Event) -> bool:
+        """Whether the next event of the same run could be taken in."""
+        match self.stamp.body, event.body:
+            case Chunk() as first, Chunk() as chunk:
+                self._pile = self._pile or ChunkPile(first)
+                self._pile.add(chunk)
+            case KeepAliveReceived(), KeepAliveReceived():
+                self.stamp = event
+            case _:
+                return False
+        return True
+
+    def event(self) -> Event:
+        if self._pile is None:
+            return self.stamp
+        seq, time, mono = self.stamp.seq, self.stamp.time, self.stamp.mono
+        session_id, run_id = self.stamp.session_id, self.stamp.run_id
+        return Event(seq, time, mono, session_id, run_id, self._pile.joined())
 
 
 class Subscriber:
@@ -98,66 +111,31 @@ class Subscriber:
                 self._waiting.append(waiting)
                 self._last_of_run[event.run_id] = waiting
         if first:
-            self._wake()
+            self._wake_listener()
 
     def drain(self) -> list[Event]:
         """All events that wait, in order."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
             self._last_of_run.clear()
-        return [_merged(item) for item in waiting]
+        return [item.event() for item in waiting]
 
     def close(self) -> None:
         """Stop listening."""
         self._on_close(self)
 
     def _merge(self, event: Event) -> bool:
-        if len(self._waiting) < self._merge_after or not isinstance(event.body, Chunk):
+        if len(self._waiting) < self._merge_after:
             return False
         last = self._last_of_run.get(event.run_id)
-        if last is None or not isinstance(last.event.body, Chunk):
+        if last is None or not last.absorb(event):
             return False
-        last.more.append(event.body)
         self.merged += 1
         return True
 
-
-def _merged(waiting: _Waiting) -> Event:
-    event, body = waiting.event, waiting.event.body
-    if not waiting.more or not isinstance(body, Chunk):
-        return event
-    chunks = [body, *waiting.more]
-    deltas = join_deltas([delta for chunk in chunks for delta in chunk.deltas])
-    merged = Chunk(deltas, sum(chunk.merged for chunk in chunks))
-    return Event(event.seq, event.time, event.mono, event.session_id, event.run_id, merged)
-
-
-def join_deltas(deltas: list[Delta]) -> tuple[Delta, ...]:
-    """The same deltas with neighbours of one kind joined into one."""
-    return tuple(
-        joined for _, group in groupby(deltas, _merge_key) for joined in _join(list(group))
-    )
-
-
-def _merge_key(delta: Delta) -> tuple[type, int]:
-    return type(delta), delta.index if isinstance(delta, ToolCallDelta) else 0
-
-
-def _join(deltas: list[Delta]) -> list[Delta]:
-    match deltas[0]:
-        case TextDelta() | ReasoningDelta() | RefusalDelta() as first:
-            text = "".join(d.text for d in deltas if isinstance(d, type(first)))
-            return [type(first)(text)]
-        case ToolCallDelta():
-            return [_join_tool_call([d for d in deltas if isinstance(d, ToolCallDelta)])]
-        case _:
-            return deltas
-
-
-def _join_tool_call(deltas: list[ToolCallDelta]) -> ToolCallDelta:
-    return ToolCallDelta(
-        deltas[0].index,
-        "".join(delta.arguments for delta in deltas),
-        next((delta.id for delta in deltas if delta.id), None),
-        next((delta.name for delta in deltas if delta.name), None),
-    )
+    def _wake_listener(self) -> None:
+        try:
+            self._wake()
+        except Exception:
+            # One listener that is gone must not cost the others an event.
+            logger.exception("a subscriber could not be woken")

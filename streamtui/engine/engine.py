@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from streamtui.config import EMBEDDED_DEMO_URL, Endpoint
+from streamtui.engine.attempt import Tools
 from streamtui.engine.bus import Bus
 from streamtui.engine.doors import (
     Cancel,
@@ -23,7 +24,7 @@ from streamtui.engine.doors import (
     Retry,
     Send,
 )
-from streamtui.engine.session import Session, Tools
+from streamtui.engine.session import Session, refusal
 from streamtui.engine.transport import AiohttpTransport, Transport
 from streamtui.errors import RunError
 from streamtui.events import Message
@@ -84,7 +85,7 @@ class Engine:
         self._stopping.set()
 
     def execute(self, command: Command) -> None:
-        """Carry out a command; those for sessions that are gone say nothing."""
+        """Carry out a command."""
         match command:
             case OpenSession():
                 self._open(command)
@@ -94,13 +95,26 @@ class Engine:
             case CloseSession():
                 self._close(command.session_id)
             case _:
-                if command.session_id in self._sessions:
-                    _execute_in(self._sessions[command.session_id], command)
+                self._execute_in(command)
 
     def transcript(self, session_id: str) -> tuple[Message, ...]:
         """The turns of a session; empty for one that is gone."""
         session = self._sessions.get(session_id)
         return session.messages() if session else ()
+
+    def _execute_in(self, command: Send | Retry | Cancel) -> None:
+        session = self._sessions.get(command.session_id)
+        match command:
+            case Send() if session:
+                session.send(command.run_id, command.prompt, command.context)
+            case Retry() if session:
+                session.retry(command.run_id)
+            case Cancel() if session:
+                session.cancel()
+            case Send() | Retry():
+                # Whoever waits for this run must hear of its end.
+                closed = refusal("the session is closed", "Open it again")
+                self._tools.publish(command.session_id, command.run_id, closed)
 
     def _open(self, command: OpenSession) -> None:
         session = Session(command.session_id, command.endpoint, command.messages, self._tools)
@@ -136,16 +150,6 @@ async def _guarded(work: Coroutine[Any, Any, None], name: str) -> None:
         await work
     except Exception:
         logger.exception("a bug ended the task “%s”", name)
-
-
-def _execute_in(session: Session, command: Send | Retry | Cancel) -> None:
-    match command:
-        case Send():
-            session.send(command.run_id, command.prompt, command.context)
-        case Retry():
-            session.retry(command.run_id)
-        case Cancel():
-            session.cancel()
 
 
 class _Embedded:

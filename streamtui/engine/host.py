@@ -4,9 +4,12 @@ A screen that stands still, because its terminal does not read, must not hold up
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamtui.engine.bus import Bus
@@ -15,6 +18,8 @@ from streamtui.events import Message
 
 if TYPE_CHECKING:
     from streamtui.engine.engine import Engine, StartServer
+
+logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0
 """How long `close` waits for connections to end."""
@@ -33,6 +38,7 @@ class EngineThread(Doors):
         self._lock = threading.RLock()
         self._early: list[Callable[[Engine], None]] = []
         self._running: tuple[Engine, asyncio.AbstractEventLoop] | None = None
+        self._asked: set[Future[tuple[Message, ...]]] = set()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="streamtui engine", daemon=True)
         self._thread.start()
@@ -48,21 +54,26 @@ class EngineThread(Doors):
         return self._bus.subscribe(wake, session_ids)
 
     async def transcript(self, session_id: str) -> tuple[Message, ...]:
-        """The turns of a session."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[tuple[Message, ...]] = loop.create_future()
+        """The turns of a session; none once the engine is closed."""
+        answer: Future[tuple[Message, ...]] = Future()
+        self._asked.add(answer)
+        self._call(lambda engine: answer.set_result(engine.transcript(session_id)))
+        if self._closed:
+            self._answer_all()
+        try:
+            return await asyncio.wrap_future(answer)
+        finally:
+            self._asked.discard(answer)
 
-        def ask(engine: "Engine") -> None:
-            loop.call_soon_threadsafe(answer.set_result, engine.transcript(session_id))
-
-        self._call(ask)
-        return await answer
+    @property
+    def is_alive(self) -> bool:
+        """Whether the engine's thread runs."""
+        return self._thread.is_alive()
 
     def close(self) -> None:
         """End all runs and wait until their connections are closed; a second call does nothing."""
-        if not self._closed:
-            self._call(lambda engine: engine.stop())
-            self._closed = True
+        self._call(lambda engine: engine.stop())
+        self._closed = True
         self._thread.join(CLOSE_SECONDS)
 
     def _call(self, work: "Callable[[Engine], None]") -> None:
@@ -74,10 +85,23 @@ class EngineThread(Doors):
                 self._early.append(work)
                 return
             engine, loop = self._running
-            loop.call_soon_threadsafe(work, engine)
+            with suppress(RuntimeError):  # the loop has just ended
+                loop.call_soon_threadsafe(_carry_out, work, engine)
 
     def _work(self) -> None:
-        asyncio.run(self._run())
+        try:
+            asyncio.run(self._run())
+        except BaseException:
+            logger.exception("the engine ended through a bug")
+        finally:
+            with self._lock:
+                self._closed = True
+            self._answer_all()
+
+    def _answer_all(self) -> None:
+        for answer in list(self._asked):
+            with suppress(InvalidStateError):
+                answer.set_result(())
 
     async def _run(self) -> None:
         # aiohttp takes a tenth of a second to import: here it delays nobody's first frame.
@@ -89,5 +113,13 @@ class EngineThread(Doors):
     def _begin(self, engine: "Engine") -> None:
         with self._lock:
             for work in self._early:
-                work(engine)
+                _carry_out(work, engine)
             self._running = engine, asyncio.get_running_loop()
+
+
+def _carry_out(work: "Callable[[Engine], None]", engine: "Engine") -> None:
+    """A command that fails through a bug must not take the engine with it."""
+    try:
+        work(engine)
+    except Exception:
+        logger.exception("a command failed through a bug")

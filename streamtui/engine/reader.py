@@ -4,13 +4,14 @@ It does not believe labels: a web page, a whole JSON answer and an empty body ar
 stream by what they begin with.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Literal
 
 from streamtui.engine.dialects.base import Decoder, Dialect, page_title, parse_json
-from streamtui.engine.framing import MAX_LINE_BYTES, Comment, Framed, NDJSONFramer
-from streamtui.errors import ProtocolError
+from streamtui.engine.framing import MAX_LINE_BYTES, Comment, Frame, Framed, NDJSONFramer
+from streamtui.engine.surrogates import SurrogateMender
+from streamtui.errors import EXCERPT_CHARS, ProtocolError
 from streamtui.events import (
     VISIBLE_DELTAS,
     Chunk,
@@ -20,12 +21,12 @@ from streamtui.events import (
     ReasoningDelta,
     TextDelta,
 )
-from streamtui.safe_text import join_surrogates
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 
 Read = Chunk | KeepAliveReceived
+_Mode = Literal["unknown", "stream", "document"]
 
 
 def is_visible(delta: Delta) -> bool:
@@ -45,9 +46,12 @@ class AnswerReader:
     def __init__(self, dialect: Dialect) -> None:
         self._framer = dialect.framer()
         self._decoder: Decoder = dialect.decoder()
-        self._mode: Literal["unknown", "stream", "document"] = "unknown"
+        self._mode: _Mode = "unknown"
         self._held = bytearray()
+        self._beginning = ""
         self._frames = 0
+        self._comments = 0
+        self._closed = False
         self._mender = SurrogateMender()
 
     @property
@@ -62,46 +66,67 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> Iterator[Read]:
         """What these bytes complete."""
-        if self._mode != "stream":
-            self._hold(data)
         if self._mode == "unknown":
-            self._mode = self._sniff()
-        if self._mode == "stream":
-            data, self._held = bytes(self._held) or data, bytearray()
+            yield from self._begin(data)
+        elif self._mode == "document":
+            self._hold(data)
+        else:
             yield from self._read(self._framer.feed(data))
 
     def close(self) -> Iterator[Read]:
-        """What the end of the body completes; then `verdict` tells whether the answer is whole."""
+        """What the end of the body completes; then `verdict` tells whether the answer is whole.
+
+        A second call finds nothing more.
+        """
+        closed, self._closed = self._closed, True
+        if closed:
+            return
         if self._mode == "document":
             yield from self._read_document(bytes(self._held))
-            return
-        # A last frame without its blank line may be the end marker itself.
-        left = chain(self._framer.feed(bytes(self._held)), self._framer.close())
-        yield from self._read(left)
+        else:
+            # A last frame without its blank line may be the end marker itself.
+            left = chain(self._framer.feed(bytes(self._held)), self._framer.close())
+            yield from self._read(left)
         yield from _chunk(self._mender.close())
 
     def verdict(self) -> ProtocolError | None:
         """After the end of the body: why the answer is not whole, or None when it is."""
         if self.complete:
             return None
-        if self._frames == 0:
+        if self._frames:
             return ProtocolError(
-                "empty answer: the endpoint sent no data",
-                kind="empty-body",
-                hint="Try again",
+                "the answer ended without its end marker",
+                kind="truncated",
+                hint="Ask again for the rest",
                 retryable=True,
             )
+        if self._beginning and not self._comments:
+            return _no_stream("something else", self._beginning)
         return ProtocolError(
-            "the answer ended without its end marker",
-            kind="truncated",
-            hint="Ask again for the rest",
+            "empty answer: the endpoint sent no data",
+            kind="empty-body",
+            hint="Try again",
             retryable=True,
         )
 
-    def _sniff(self) -> Literal["unknown", "stream", "document"]:
+    def _begin(self, data: bytes) -> Iterator[Read]:
+        """Look at the first bytes that are not blank to see what this is."""
+        self._held += data
+        if _BOM.startswith(self._held) and len(self._held) < len(_BOM):
+            return
         start = bytes(self._held).removeprefix(_BOM).lstrip(_BLANK)
         if not start:
-            return "unknown"
+            # DeepSeek keeps the line alive with blank lines before an answer in one piece.
+            self._held.clear()
+            yield KeepAliveReceived("")
+            return
+        self._mode = self._mode_of(start)
+        self._beginning = start[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")
+        if self._mode == "stream":
+            held, self._held = bytes(self._held), bytearray()
+            yield from self._read(self._framer.feed(held))
+
+    def _mode_of(self, start: bytes) -> _Mode:
         json_is_framed = isinstance(self._framer, NDJSONFramer)
         if start[:1] == b"<" or (start[:1] in b"{[" and not json_is_framed):
             return "document"
@@ -116,24 +141,36 @@ class AnswerReader:
                 hint="Check base_url",
             )
 
-    def _read_document(self, body: bytes) -> list[Read]:
+    def _read_document(self, body: bytes) -> Iterator[Read]:
         text = body.decode("utf-8-sig", "replace").strip()
         if text.startswith("<"):
-            raise _web_page(text)
+            title = page_title(text)
+            page = "a web page (text/html)"
+            raise _no_stream(f"{page} “{title}”" if title else page, title)
         try:
             document = parse_json(text)
-        except ValueError as error:
+        except ValueError:
+            yield from self._read_lines(text)
+        else:
+            self._frames += 1
+            yield from _chunk(self._mender.mend(self._decoder.feed_document(document)))
+
+    def _read_lines(self, text: str) -> Iterator[Read]:
+        """Lines of JSON where events were expected, or a document that breaks off."""
+        lines = text.split("\n")
+        if len(lines) < 2 or not _is_json(lines[0]):
             raise ProtocolError(
                 "the endpoint answered with JSON that breaks off",
                 kind="truncated",
                 excerpt=text,
                 retryable=True,
-            ) from error
-        return _chunk(self._mender.mend(self._decoder.feed_document(document)))
+            )
+        yield from self._read(Frame(line) for line in lines if line.strip())
 
-    def _read(self, frames: Iterator[Framed]) -> Iterator[Read]:
+    def _read(self, frames: Iterable[Framed]) -> Iterator[Read]:
         for framed in frames:
             if isinstance(framed, Comment):
+                self._comments += 1
                 yield KeepAliveReceived(framed.text)
                 continue
             self._frames += 1
@@ -144,43 +181,21 @@ def _chunk(deltas: list[Delta]) -> list[Read]:
     return [Chunk(tuple(deltas))] if deltas else []
 
 
-def _web_page(text: str) -> ProtocolError:
-    title = page_title(text)
-    what = f"a web page (text/html) “{title}”" if title else "a web page (text/html)"
+def _is_json(line: str) -> bool:
+    try:
+        parse_json(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_stream(what: str, excerpt: str) -> ProtocolError:
     return ProtocolError(
         f"got {what} instead of a stream",
         kind="not-a-stream",
         hint="Check base_url, and whether the network asks to sign in",
-        excerpt=title,
+        excerpt=excerpt,
     )
-
-
-class SurrogateMender:
-    """Joins the halves of surrogate pairs that arrive in two chunks; a lone half becomes U+FFFD."""
-
-    def __init__(self) -> None:
-        self._open: dict[type[TextDelta | ReasoningDelta], str] = {}
-
-    def mend(self, deltas: list[Delta]) -> list[Delta]:
-        """The deltas with all text well-formed; a half at the end waits for its other half."""
-        return [self._mend_delta(delta) for delta in deltas]
-
-    def close(self) -> list[Delta]:
-        """What still waited when the answer ended."""
-        left = [kind("\N{REPLACEMENT CHARACTER}") for kind in self._open]
-        self._open.clear()
-        return list(left)
-
-    def _mend_delta(self, delta: Delta) -> Delta:
-        if not isinstance(delta, TextDelta | ReasoningDelta):
-            return delta
-        kind = type(delta)
-        text = self._open.pop(kind, "") + delta.text
-        if text.isascii():
-            return delta
-        if "\ud800" <= text[-1] <= "\udbff":
-            self._open[kind], text = text[-1], text[:-1]
-        return kind(join_surrogates(text))
 
 
 def malformed_count(chunk: Chunk) -> int:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
-from streamtui.errors import RunError, StatusError
+from streamtui.errors import RunError
 from streamtui.events import ErrorKind
 
 FIRST_DELAY_SECONDS = 0.5
@@ -33,7 +33,7 @@ def retry_delay(
     allowed = min(retries, 1) if error.kind in _ONCE else retries
     if not error.retryable or attempt > allowed:
         return None
-    asked = error.retry_after if isinstance(error, StatusError) else None
+    asked = error.retry_after
     if asked is None:
         return _backoff(attempt, rng)
     if asked > MAX_RETRY_AFTER_SECONDS:

@@ -36,13 +36,14 @@ _WORDS: dict[ErrorKind, str] = {
     "quota": "the quota is used up",
     "overloaded": "overloaded, a server-side condition",
     "server": "the server failed",
+    "proxy-auth": "a proxy on the way wants credentials",
 }
 
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id")
 _KEPT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "retry-after")
 
 # Proxies that answer in the endpoint's place say so in one of these, or in their Server header.
-_PROXY_HEADERS = ("proxy-authenticate", "proxy-agent", "proxy-status")
+_PROXY_HEADERS = ("proxy-authenticate", "proxy-agent", "proxy-status", "x-squid-error")
 _PROXY_SERVERS = ("tinyproxy", "squid", "mitmproxy", "privoxy", "proxy.py")
 
 
@@ -80,7 +81,7 @@ def status_error(
     if 300 <= status < 400:
         return _redirect(status, headers)
     kind = _kind(status, server)
-    retry_after = read_retry_after(headers, now)
+    retry_after = read_retry_after(headers, now) or server.retry_after
     return StatusError(
         _message(status, kind, server, endpoint),
         kind=kind,
@@ -107,6 +108,8 @@ def _kind(status: int, server: ServerError) -> ErrorKind:
     words = f"{server.type} {server.code}".lower()
     if status == 429 and ("quota" in words or "billing" in words):
         return "quota"
+    if status == 400 and "api_key_invalid" in words:
+        return "auth"
     if status in _KINDS:
         return _KINDS[status]
     return "server" if status >= 500 else "bad-request"
@@ -140,6 +143,8 @@ def _hint(kind: ErrorKind, endpoint: Endpoint, retry_after: float | None) -> str
             return f"Check the model “{endpoint.model}” and base_url"
         case "too-large":
             return "Shorten the prompt"
+        case "proxy-auth":
+            return "Name the proxy in the configuration, with username and password_env"
         case "quota":
             return "Check the plan and billing of the account"
         case "rate-limit" | "overloaded" | "server":

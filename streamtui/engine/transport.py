@@ -1,25 +1,26 @@
 """Requests and responses over aiohttp: connections, proxies, TLS. The only file that touches a
-socket, and the only one that sees aiohttp's exceptions.
+socket.
 
-Redirects are never followed and cookies never kept: both would carry keys to other hosts. The
-texts of aiohttp's exceptions hold passwords and whole URLs and are never shown.
+Redirects are never followed and cookies never kept: both would carry keys to other hosts.
 """
 
 import asyncio
-import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from io import BytesIO
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import http_exceptions
+from aiohttp.http import RawResponseMessage
 
 from streamtui.config import Endpoint, Proxy, bypasses_proxy
 from streamtui.engine.dialects.base import Request
-from streamtui.engine.status import proxy_refusal, proxy_words
-from streamtui.errors import DeadlineError, ProtocolError, RunError, TransportError
+from streamtui.engine.network_errors import NETWORK_ERRORS, lost_in_stream, translate
+from streamtui.engine.resolver import DaemonResolver
+from streamtui.engine.status import proxy_words
+from streamtui.errors import RunError
 
 MAX_HEADER_BYTES = 65536
 MAX_HEADERS = 512
@@ -29,8 +30,8 @@ KEEPALIVE_SECONDS = 4.0
 """Below the five seconds after which common servers close idle connections."""
 TCP_PROBE_SECONDS = 30
 TCP_USER_TIMEOUT_MS = 60_000
-REUSE_TRIES = 3
-"""Idle connections that may turn out to be closed before a fresh one is certain."""
+DRAIN_SECONDS = 0.1
+"""How long the end of a body is waited for after the last frame, to keep the connection."""
 
 
 class Response(Protocol):
@@ -47,6 +48,9 @@ class Response(Protocol):
 
     async def read_error_body(self) -> bytes:
         """The beginning of an error's body, as far as it comes soon."""
+
+    async def drain(self) -> None:
+        """Read on for a moment: a body that ends leaves its connection for the next request."""
 
     def is_lost(self) -> bool:
         """The connection is gone although the body has not ended."""
@@ -83,14 +87,6 @@ def proxy_for(endpoint: Endpoint) -> Proxy | None:
     return endpoint.proxy
 
 
-class _Trace:
-    """What the connection of one request did, told by aiohttp's tracing."""
-
-    def __init__(self, on_sent: Callable[[], None]) -> None:
-        self.on_sent = on_sent
-        self.reused = False
-
-
 async def _on_headers_sent(_session: object, context: Any, _params: object) -> None:
     context.trace_request_ctx.on_sent()
 
@@ -122,10 +118,10 @@ def _open_socket(address: tuple[Any, ...]) -> socket.socket:
 
 
 class AiohttpTransport:
-    """One client session per endpoint and proxy, made when first needed."""
+    """Client sessions per endpoint and proxy, made when first needed."""
 
     def __init__(self) -> None:
-        self._sessions: dict[tuple[str, Proxy | None], aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[str, Proxy | None, bool], aiohttp.ClientSession] = {}
 
     async def aclose(self) -> None:
         """Close idle connections."""
@@ -138,64 +134,91 @@ class AiohttpTransport:
         self, endpoint: Endpoint, request: Request, on_sent: Callable[[], None]
     ) -> AsyncIterator[Response]:
         """Send a request; see Transport."""
-        proxy = proxy_for(endpoint)
-        response = await self._post(endpoint, proxy, request, on_sent)
+        sending = _Sending(endpoint, proxy_for(endpoint), request, on_sent)
+        response = await self._send(sending)
         try:
-            yield _AiohttpResponse(response, endpoint, proxy)
+            yield _AiohttpResponse(response, endpoint, sending.proxy)
         finally:
             response.close()
 
-    async def _post(
+    async def _send(self, sending: "_Sending") -> aiohttp.ClientResponse:
+        try:
+            return await self._post(sending, reuse=True)
+        except RunError:
+            if not sending.found_stale_connection:
+                raise
+        # The server closed an idle connection just as it was used again. aiohttp sends only
+        # idempotent methods once more by itself.
+        return await self._post(sending, reuse=False)
+
+    async def _post(self, sending: "_Sending", *, reuse: bool) -> aiohttp.ClientResponse:
+        session = self._session(sending.endpoint, sending.proxy, reuse=reuse)
+        try:
+            return await session.post(**sending.arguments())
+        except NETWORK_ERRORS as error:
+            sending.note(error)
+            raise translate(error, sending.endpoint, sending.proxy) from error
+
+    def _session(
+        self, endpoint: Endpoint, proxy: Proxy | None, *, reuse: bool
+    ) -> aiohttp.ClientSession:
+        key = (endpoint.base_url, proxy, reuse)
+        if key not in self._sessions:
+            self._sessions[key] = _new_session(reuse=reuse)
+        return self._sessions[key]
+
+
+class _Sending:
+    """One request on its way, and what its connection did."""
+
+    def __init__(
         self,
         endpoint: Endpoint,
         proxy: Proxy | None,
         request: Request,
         on_sent: Callable[[], None],
-    ) -> aiohttp.ClientResponse:
-        session = self._session(endpoint, proxy)
-        in_clear = endpoint.base_url.startswith("http:")
-        credentials = _proxy_credentials(proxy)
+    ) -> None:
+        self.endpoint = endpoint
+        self.proxy = proxy
+        self.on_sent = on_sent
+        self.reused = False
+        self.found_stale_connection = False
+        self._request = request
+
+    def note(self, error: BaseException) -> None:
+        """Remember whether an idle connection was closed before a single byte came back."""
+        closed = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+        some_came = isinstance(getattr(error, "message", ""), RawResponseMessage)
+        self.found_stale_connection = closed and self.reused and not some_came
+
+    def arguments(self) -> dict[str, Any]:
+        """What aiohttp is told."""
+        endpoint, credentials = self.endpoint, _proxy_credentials(self.proxy)
         # The proxy reads its credentials in the request itself, or in the one for a tunnel; inside
         # a tunnel they would reach the endpoint.
-        clear_headers = credentials if in_clear else {}
-        tunnel_headers = {} if in_clear else credentials
-        for last_try in [False] * (REUSE_TRIES - 1) + [True]:
-            trace = _Trace(on_sent)
-            try:
-                return await session.post(
-                    endpoint.base_url.rstrip("/") + request.path,
-                    data=request.body,
-                    headers=request.headers | {"Accept-Encoding": "identity"} | clear_headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(
-                        total=None, connect=endpoint.timeouts.connect, sock_connect=10
-                    ),
-                    trace_request_ctx=trace,
-                    proxy=proxy.url if proxy else None,
-                    proxy_headers=tunnel_headers,
-                )
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                # The server closed an idle connection just as it was used again. aiohttp sends
-                # only idempotent methods once more by itself.
-                if not trace.reused or last_try or isinstance(error, aiohttp.ClientConnectorError):
-                    raise translate(error, endpoint, proxy) from error
-            except _NETWORK_ERRORS as error:
-                raise translate(error, endpoint, proxy) from error
-        message = "unreachable: the last try returns or raises"
-        raise AssertionError(message)
-
-    def _session(self, endpoint: Endpoint, proxy: Proxy | None) -> aiohttp.ClientSession:
-        key = (endpoint.base_url, proxy)
-        if key not in self._sessions:
-            self._sessions[key] = _new_session()
-        return self._sessions[key]
+        in_clear = endpoint.base_url.startswith("http:")
+        self.reused = False
+        return {
+            "url": endpoint.base_url.rstrip("/") + self._request.path,
+            "data": BytesIO(self._request.body),
+            "headers": self._request.headers
+            | {"Accept-Encoding": "identity"}
+            | (credentials if in_clear else {}),
+            "allow_redirects": False,
+            "timeout": aiohttp.ClientTimeout(total=None, connect=endpoint.timeouts.connect),
+            "proxy": self.proxy.url if self.proxy else None,
+            "proxy_headers": {} if in_clear else credentials,
+            "trace_request_ctx": self,
+        }
 
 
-def _new_session() -> aiohttp.ClientSession:
+def _new_session(*, reuse: bool) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=0,
-        keepalive_timeout=KEEPALIVE_SECONDS,
+        keepalive_timeout=KEEPALIVE_SECONDS if reuse else None,
+        force_close=not reuse,
         ttl_dns_cache=60,
+        resolver=DaemonResolver(),
         socket_factory=_open_socket,
     )
     return aiohttp.ClientSession(
@@ -233,8 +256,8 @@ class _AiohttpResponse:
         try:
             async for data in self._response.content.iter_any():
                 yield data
-        except _NETWORK_ERRORS as error:
-            raise _lost_in_stream(error, self._proxy) from error
+        except NETWORK_ERRORS as error:
+            raise lost_in_stream(error, self._proxy) from error
 
     async def read_error_body(self) -> bytes:
         body = bytearray()
@@ -244,10 +267,19 @@ class _AiohttpResponse:
                     body += data
                     if len(body) >= MAX_ERROR_BODY_BYTES:
                         break
-        except _NETWORK_ERRORS:
+        except NETWORK_ERRORS:
             # The status already says that the request failed; the body only explains it.
             pass
         return bytes(body[:MAX_ERROR_BODY_BYTES])
+
+    async def drain(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for _ in self._response.content.iter_any():
+                    pass
+        except NETWORK_ERRORS:
+            # The answer is whole; only a connection is lost.
+            pass
 
     def is_lost(self) -> bool:
         """After broken chunk framing aiohttp closes the connection and tells no reader."""
@@ -264,124 +296,3 @@ def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         lower.setdefault(name.lower(), value)
     return lower
-
-
-_NETWORK_ERRORS = (
-    aiohttp.ClientError,
-    http_exceptions.HttpProcessingError,
-    asyncio.IncompleteReadError,
-    OSError,
-    TimeoutError,
-    ValueError,
-)
-
-
-def _lost_in_stream(error: BaseException, proxy: Proxy | None) -> RunError:
-    if isinstance(error, http_exceptions.HttpProcessingError) or (
-        isinstance(error, aiohttp.ClientPayloadError)
-        and isinstance(error.__cause__, http_exceptions.BadHttpMessage)
-        and not isinstance(error.__cause__, http_exceptions.ContentLengthError)
-        and not isinstance(error.__cause__, http_exceptions.TransferEncodingError)
-    ):
-        return ProtocolError("the body is not valid HTTP", hint="Ask again")
-    via = f" (via {proxy_words(proxy)})" if proxy else ""
-    return TransportError(
-        f"the connection{via} was lost",
-        kind="connection-lost",
-        hint="Ask again for the rest",
-        retryable=True,
-    )
-
-
-def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> RunError:
-    """An exception of aiohttp, raised before the head of an answer came, as one of ours."""
-    target = urlsplit(endpoint.base_url)
-    where = target.netloc.rpartition("@")[2]
-    match error:
-        case aiohttp.ClientHttpProxyError():
-            return proxy_refusal(error.status, endpoint)
-        case aiohttp.ClientProxyConnectionError():
-            return TransportError(
-                f"cannot reach {proxy_words(proxy)}: {_reason(error.os_error)}",
-                kind="proxy",
-                hint="Check that the proxy runs",
-                retryable=True,
-            )
-        case aiohttp.ClientConnectorDNSError():
-            return TransportError(
-                f"cannot resolve {error.host}",
-                kind="dns",
-                hint="Check the name in base_url, and the network",
-                retryable=True,
-            )
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return _tls_error(error, where)
-        case aiohttp.ClientConnectorError():
-            return _connect_error(error, where)
-        case aiohttp.ServerTimeoutError() | TimeoutError():
-            limit = endpoint.timeouts.connect
-            return DeadlineError(
-                f"no connection to {where} within {limit:g} s",
-                kind="timeout-connect",
-                phase="connect",
-                hint="Check the network, or raise timeouts.connect",
-                retryable=True,
-            )
-        case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
-            return ProtocolError(
-                f"{where} is not HTTP, or not a valid HTTP answer",
-                hint="Check host, port and scheme in base_url",
-            )
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
-            return _closed_error(target.scheme, where)
-        case aiohttp.InvalidURL() | ValueError():
-            return RunError(
-                "base_url or a header is not valid", kind="bad-request", hint="Check the endpoint"
-            )
-        case _:
-            return TransportError(
-                f"the connection to {where} failed", kind="connect", retryable=True
-            )
-
-
-def _closed_error(scheme: str, where: str) -> TransportError:
-    other = "http" if scheme == "https" else "https"
-    return TransportError(
-        f"{where} closed the connection without an answer",
-        kind="connection-lost",
-        hint=f"Try again; if it stays so, try {other}:// in base_url",
-        retryable=True,
-    )
-
-
-def _connect_error(error: aiohttp.ClientConnectorError, where: str) -> TransportError:
-    if error.os_error.errno == errno.ECONNREFUSED:
-        return TransportError(
-            f"nothing listens on {where}",
-            kind="connect",
-            hint="Start the server, or check base_url",
-            retryable=True,
-        )
-    if error.os_error.errno in {errno.EMFILE, errno.ENFILE}:
-        return TransportError(
-            "too many open files", kind="connect", hint="Raise the limit with ulimit -n"
-        )
-    return TransportError(
-        f"cannot reach {where}: {_reason(error.os_error)}",
-        kind="connect",
-        hint="Check base_url, and the network",
-        retryable=True,
-    )
-
-
-def _tls_error(error: aiohttp.ClientError, where: str) -> TransportError:
-    reason = getattr(getattr(error, "certificate_error", None), "verify_message", "")
-    return TransportError(
-        f"TLS with {where} failed: {reason or 'no secure connection could be made'}",
-        kind="tls",
-        hint="Check host and port in base_url, and the certificates of this machine",
-    )
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror.lower() if error.strerror else "connection failed"

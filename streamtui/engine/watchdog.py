@@ -43,7 +43,7 @@ class Watch:
         self._error: RunError | None = None
         self._stall_reported = False
         self._answering = False
-        self._winding_down = False
+        self._wound_down: float | None = None
         self._bytes_came = False
 
     async def __aenter__(self) -> Self:
@@ -82,8 +82,9 @@ class Watch:
         self._answering = True
 
     def wind_down(self) -> None:
-        """The answer is complete; wait only a little for what else may come."""
-        self._winding_down = True
+        """The answer is complete; from the first call on, wait only a little for what follows."""
+        if self._wound_down is None:
+            self._wound_down = self._loop.time()
 
     def _schedule(self) -> None:
         now = self._loop.time()
@@ -95,8 +96,8 @@ class Watch:
         """When something is to be done if nothing comes before: warn, or end the attempt."""
         limits = self._timeouts
         moments = [] if limits.total is None else [self._started + limits.total]
-        if self._winding_down:
-            return [*moments, self._last_byte + WIND_DOWN_SECONDS]
+        if self._wound_down is not None:
+            return [*moments, self._wound_down + WIND_DOWN_SECONDS]
         if not self._answering:
             return [*moments, self._started + limits.first_token]
         if not self._stall_reported:
@@ -134,13 +135,14 @@ class Watch:
             self._task.cancel()
 
     def _discount(self, seconds: float) -> None:
-        self._started += seconds
-        self._last_byte += seconds
-        self._last_model += seconds
+        now = self._loop.time()
+        self._started = min(now, self._started + seconds)
+        self._last_byte = min(now, self._last_byte + seconds)
+        self._last_model = min(now, self._last_model + seconds)
 
     def _report_stall(self) -> None:
         silent = self._loop.time() - self._last_byte
-        if not self._answering or self._winding_down or self._stall_reported:
+        if not self._answering or self._wound_down is not None or self._stall_reported:
             return
         if silent >= self._stall_after:
             self._stall_reported = True
@@ -150,8 +152,8 @@ class Watch:
         now, limits = self._loop.time(), self._timeouts
         if limits.total is not None and now - self._started >= limits.total:
             return _total_passed(limits.total)
-        if self._winding_down:
-            return _closing_late() if now - self._last_byte >= WIND_DOWN_SECONDS else None
+        if self._wound_down is not None:
+            return _closing_late() if now - self._wound_down >= WIND_DOWN_SECONDS else None
         if lost := self._lost_verdict():
             return lost
         if not self._answering:

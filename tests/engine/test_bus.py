@@ -1,4 +1,7 @@
-from streamtui.engine.bus import Bus, join_deltas
+import tracemalloc
+
+from streamtui.engine.bus import Bus
+from streamtui.engine.merge import join_deltas
 from streamtui.events import (
     Chunk,
     Delta,
@@ -87,6 +90,31 @@ def test_a_slow_listener_gets_chunks_merged_and_loses_nothing() -> None:
     assert slow.merged == 2000 - 10
 
 
+def test_a_listener_that_cannot_be_woken_costs_the_others_nothing() -> None:
+    bus = new_bus()
+
+    def raise_closed() -> None:
+        raise RuntimeError("Event loop is closed")
+
+    bus.subscribe(raise_closed)
+    other = bus.subscribe(lambda: None)
+    bus.publish("s", "r", RequestSent())
+    assert len(other.drain()) == 1
+
+
+def test_a_listener_that_never_reads_costs_the_text_and_little_more() -> None:
+    bus = new_bus()
+    stalled = bus.subscribe(lambda: None, merge_after=1)
+    tracemalloc.start()
+    for _ in range(50_000):
+        bus.publish("s", "r", chunk("0123456789"))
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 3_000_000
+    [event] = stalled.drain()
+    assert text_of([event]) == "0123456789" * 50_000
+
+
 def test_chunks_are_not_merged_over_another_event_of_their_run() -> None:
     bus = new_bus()
     slow = bus.subscribe(lambda: None, merge_after=1)
@@ -104,6 +132,7 @@ def test_neighbours_of_one_kind_are_joined_and_others_keep_their_place() -> None
         ToolCallDelta(0, "", "id", "name"),
         ToolCallDelta(0, "{}"),
         ToolCallDelta(1, "[]", "id2", "other"),
+        ToolCallDelta(1, "[1]", "id3", "another"),
         TextDelta("b"),
         Finish("stop"),
     ]
@@ -112,6 +141,7 @@ def test_neighbours_of_one_kind_are_joined_and_others_keep_their_place() -> None
         TextDelta("a"),
         ToolCallDelta(0, "{}", "id", "name"),
         ToolCallDelta(1, "[]", "id2", "other"),
+        ToolCallDelta(1, "[1]", "id3", "another"),
         TextDelta("b"),
         Finish("stop"),
     )

@@ -1,10 +1,12 @@
 """The engine in its thread, behind its doors, with the embedded demo server."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec import structs
 
 from streamtui.config import load_config
 from streamtui.demo import start_demo
@@ -70,6 +72,30 @@ async def test_the_engine_works_on_while_a_face_stands_still(doors: EngineThread
     thread.join(20)
     assert ended.is_set()
     await heard.until(*RUN_ENDS)
+
+
+async def test_a_closed_engine_still_answers_queries(doors: EngineThread) -> None:
+    await asyncio.to_thread(doors.close)
+    assert await asyncio.wait_for(doors.transcript("s"), 5) == ()
+
+
+async def test_a_slow_name_lookup_does_not_hold_up_the_end(
+    doors: EngineThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        asked.set()
+        answered.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    slow = structs.replace(DEMO, base_url="http://slow.invalid/v1")
+    doors.send(doors.open_session(slow), "hi")
+    assert await asyncio.to_thread(asked.wait, 10)
+    await asyncio.wait_for(asyncio.to_thread(doors.close), 1)
+    assert not doors.is_alive
+    answered.set()
 
 
 async def test_close_ends_what_runs(doors: EngineThread) -> None:

@@ -119,6 +119,26 @@ async def test_a_proxy_that_is_not_there_is_named() -> None:
         assert server.hits == 0
 
 
+async def test_a_proxy_that_hangs_up_is_blamed_and_no_other_scheme_is_suggested() -> None:
+    async with (
+        fault_server([["fin"]]) as silent,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        endpoint = endpoint_at("https://api.invalid/v1", proxy=office(silent.port))
+        end = await ask(test, endpoint)
+        assert error_of(end).kind == "proxy"
+        assert "proxy office" in describe(end).words
+        assert "http://" not in describe(end).words
+
+
+async def test_a_proxy_whose_name_does_not_resolve_is_named() -> None:
+    proxy = Proxy("office", "http://nowhere.invalid:3128")
+    async with EngineUnderTest(AiohttpTransport()) as test:
+        end = await ask(test, endpoint_at("https://api.invalid/v1", proxy=proxy))
+        assert error_of(end).kind == "proxy"
+        assert "cannot resolve proxy office (nowhere.invalid:3128)" in describe(end).words
+
+
 async def test_loopback_is_reached_directly_unless_the_proxy_says_otherwise() -> None:
     proxy = Proxy("office", "http://127.0.0.1:1")
     async with fault_server(ANSWER) as server, EngineUnderTest(AiohttpTransport()) as test:

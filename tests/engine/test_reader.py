@@ -19,6 +19,7 @@ from streamtui.events import (
     Chunk,
     Delta,
     Finish,
+    KeepAliveReceived,
     MalformedFrame,
     ReasoningDelta,
     RefusalDelta,
@@ -247,6 +248,42 @@ def test_nesting_of_any_depth_never_ends_in_another_exception(dialect: str, fram
         deep = "[" * depth + "]" * depth
         value = f'{{"type":"tool_use","args":{{"a":{deep}}},"input":{{"a":{deep}}},"arguments":{{"a":{deep}}}}}'
         read_stream(DIALECTS[dialect], [(frame % value).encode()])
+
+
+def test_bytes_that_are_no_stream_are_quoted() -> None:
+    reader = AnswerReader(DIALECTS["openai-chat"])
+    assert list(reader.feed(b"upstream connect error or disconnect")) == []
+    assert list(reader.close()) == []
+    verdict = reader.verdict()
+    assert verdict is not None
+    assert verdict.kind == "not-a-stream"
+    assert "upstream connect error" in verdict.excerpt
+
+
+def test_lines_of_json_where_events_were_expected_are_read() -> None:
+    body = (
+        b'{"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n'
+        b'{"choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":"stop"}]}\n'
+    )
+    result = read_stream(DIALECTS["openai-chat"], [body])
+    assert result["text"] == "Hello"
+    assert result["error"] is None
+
+
+def test_blank_lines_before_an_answer_keep_the_line_alive_and_cost_nothing() -> None:
+    reader = AnswerReader(DIALECTS["openai-chat"])
+    for _ in range(20_000):
+        assert list(reader.feed(b"\n" * 8)) == [KeepAliveReceived("")]
+    document = b'{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}'
+    assert list(reader.feed(document)) == []
+    assert [type(read) for read in reader.close()] == [Chunk]
+
+
+def test_a_second_close_finds_nothing_more() -> None:
+    reader = AnswerReader(DIALECTS["openai-chat"])
+    list(reader.feed(b'{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}'))
+    assert len(list(reader.close())) == 1
+    assert list(reader.close()) == []
 
 
 def test_web_page_is_named_by_its_title() -> None:

@@ -318,3 +318,120 @@ async def test_stopping_the_engine_ends_every_run() -> None:
         await test.listener.until(lambda event: isinstance(event.body, ResponseStarted))
     await test.listener.run_ends(2)
     assert transport.open_now == 0
+
+
+async def test_a_retry_that_fails_leaves_the_former_answer_in_place() -> None:
+    transport = ScriptedTransport(answer("good"), ScriptedResponse(b"no", status=400))
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "hi")
+        await test.listener.run_ends()
+        test.engine.execute(Retry("s", "again"))
+        await test.listener.run_ends(2)
+        assert [m.content for m in test.engine.transcript("s")] == ["hi", "good"]
+
+
+async def test_a_retry_while_an_answer_streams_is_refused_and_says_so() -> None:
+    transport = ScriptedTransport(answer("one"), ScriptedResponse(asyncio.Event()))
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "first", "second")
+        await test.listener.until(lambda event: isinstance(event.body, ResponseStarted), 2)
+        test.engine.execute(Retry("s", "again"))
+        await test.listener.until(lambda event: event.run_id == "again")
+        [refused] = test.listener.bodies(RunFailed)
+        assert refused.error.kind == "usage"
+        assert len(test.engine.transcript("s")) == 2
+
+
+async def test_the_last_turn_of_a_reopened_conversation_can_be_asked_again() -> None:
+    transport = ScriptedTransport(answer("Better"))
+    earlier = (Message("system", "Be brief."), Message("user", "hi"), Message("assistant", "Hello"))
+    async with EngineUnderTest(transport) as test:
+        test.engine.execute(OpenSession("s", ENDPOINT, earlier))
+        test.engine.execute(Retry("s", "again"))
+        await test.listener.run_ends()
+        assert [m["content"] for m in json.loads(transport.requests[0].body)["messages"]] == [
+            "Be brief.",
+            "hi",
+        ]
+        assert [m.content for m in test.engine.transcript("s")] == ["Be brief.", "hi", "Better"]
+
+
+async def test_what_is_asked_of_a_closed_session_ends_with_words() -> None:
+    async with EngineUnderTest(ScriptedTransport()) as test:
+        test.engine.execute(Send("nobody", "r", "hi"))
+        test.engine.execute(Retry("nobody", "r2"))
+        await test.listener.run_ends(2)
+        assert {body.error.message for body in test.listener.bodies(RunFailed)} == {
+            "the session is closed"
+        }
+
+
+async def test_after_all_were_cancelled_the_last_prompt_is_the_one_to_ask_again() -> None:
+    transport = ScriptedTransport(ScriptedResponse(asyncio.Event()), answer("ok"))
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "one", "two", "three")
+        await test.listener.until(lambda event: isinstance(event.body, ResponseStarted))
+        test.engine.execute(CancelAll())
+        await test.listener.run_ends(3)
+        test.engine.execute(Retry("s", "again"))
+        await test.listener.run_ends(4)
+        assert test.listener.bodies(RunStarted)[-1].prompt == "three"
+
+
+async def test_what_came_before_a_broken_connection_is_kept_to_the_last_byte() -> None:
+    lost = TransportError("the connection was lost", kind="connection-lost")
+    open_frame = text_chunk("tok2").removesuffix(b"\n")
+    transport = ScriptedTransport(ScriptedResponse(text_chunk("tok1 "), open_frame, lost))
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "hi")
+        await test.listener.run_ends()
+        assert shown_text(test.listener.bodies(Chunk)) == "tok1 tok2"
+        [end] = test.listener.bodies(RunCutOff)
+        assert end.error.kind == "connection-lost"
+        assert end.metrics.text_chars == 9
+
+
+async def test_an_end_marker_without_its_blank_line_counts_when_the_connection_breaks() -> None:
+    lost = TransportError("the connection was lost", kind="connection-lost")
+    transport = ScriptedTransport(ScriptedResponse(text_chunk("all"), b"data: [DONE]\n", lost))
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "hi")
+        await test.listener.run_ends()
+        assert test.listener.bodies(RunCompleted)
+
+
+async def test_a_cancel_after_the_end_marker_finds_a_finished_answer() -> None:
+    transport = ScriptedTransport(ScriptedResponse(text_chunk("all"), FINISH, asyncio.Event()))
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "hi")
+        await test.listener.until(lambda event: isinstance(event.body, Chunk), 2)
+        test.engine.execute(Cancel("s"))
+        await test.listener.run_ends()
+        assert test.listener.bodies(RunCompleted)
+
+
+async def test_what_a_failed_attempt_said_is_not_said_of_the_next() -> None:
+    failing = ScriptedResponse(USAGE, b'data: {"error":{"message":"busy","type":"overloaded"}}\n\n')
+    transport = ScriptedTransport(failing, ScriptedResponse(text_chunk("ok"), FINISH, DONE))
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "hi")
+        await test.listener.run_ends()
+        [end] = test.listener.bodies(RunCompleted)
+        assert end.metrics.attempts == 2
+        assert end.metrics.usage is None
+
+
+async def test_a_delay_that_an_error_in_the_stream_asks_for_is_kept() -> None:
+    error = {
+        "error": {
+            "message": "later",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [{"retryDelay": "0.2s"}],
+        }
+    }
+    failing = ScriptedResponse(b"data: " + json.dumps(error).encode() + b"\n\n")
+    async with EngineUnderTest(ScriptedTransport(failing, answer("ok"))) as test:
+        open_and_send(test, "hi")
+        await test.listener.run_ends()
+        [retry] = test.listener.bodies(RetryScheduled)
+        assert retry.delay == 0.2

@@ -181,26 +181,45 @@ async def test_a_silent_answer_is_called_stalled_before_it_is_ended() -> None:
         await asyncio.wait_for(server.left.wait(), 1)
 
 
-async def test_an_idle_connection_that_the_server_closed_is_replaced_unseen() -> None:
+async def test_idle_connections_that_the_server_closed_are_replaced_unseen() -> None:
+    body = TOKEN + END
+    answer = ["send", f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}"]
+    steps: dict[str, list[Any]] = {str(hit): [["wait", 5], answer] for hit in range(1, 6)}
     async with (
-        closing_after_each_answer() as server,
+        fault_server(steps | {"*": [answer]}, lets_down=True) as server,
         EngineUnderTest(AiohttpTransport()) as test,
     ):
-        test.engine.execute(OpenSession("s", endpoint_at(server.base_url)))
-        for number in range(3):
-            test.engine.execute(Send("s", f"r{number}", "hi"))
-            await test.listener.run_ends(number + 1)
-        assert len(test.listener.bodies(RunCompleted)) == 3
+        for number in range(5):
+            test.engine.execute(OpenSession(f"s{number}", endpoint_at(server.base_url)))
+            test.engine.execute(Send(f"s{number}", f"r{number}", "hi"))
+        await test.listener.run_ends(5)
+        test.engine.execute(Send("s0", "again", "hi"))
+        await test.listener.run_ends(6)
+        assert len(test.listener.bodies(RunCompleted)) == 6
+        assert server.let_down == 1
         assert not test.listener.bodies(RetryScheduled)
 
 
-def closing_after_each_answer() -> Any:
-    """Promises to keep the connection and closes it as soon as the next request arrives."""
-    body = TOKEN + END
-    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    return fault_server(
-        {"1": [["send", answer]], "2": [["rst"]], "*": [["send", answer]]}, keepalive=True
-    )
+async def test_a_body_that_ends_just_after_its_end_marker_leaves_its_connection() -> None:
+    steps = [["head"], ["chunk", TOKEN + END], ["sleep", 0.01], ["send", "0\r\n\r\n"]]
+    async with (
+        fault_server(steps, keepalive=True) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        test.engine.execute(OpenSession("s", endpoint_at(server.base_url)))
+        for number in range(4):
+            test.engine.execute(Send("s", f"r{number}", "hi"))
+        await test.listener.run_ends(4)
+        assert server.hits == 4
+        assert server.connections == 1
+
+
+async def test_a_proxys_demand_where_none_is_configured_is_told_in_words() -> None:
+    steps = [["send", "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"]]
+    async with fault_server(steps) as server, EngineUnderTest(AiohttpTransport()) as test:
+        end = await ask(test, endpoint_at(server.base_url))
+        assert error_of(end).kind == "proxy-auth"
+        assert "a proxy on the way wants credentials" in describe(end).words
 
 
 async def test_nothing_follows_a_redirect() -> None:

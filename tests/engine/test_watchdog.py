@@ -8,7 +8,7 @@ from streamtui.engine import watchdog
 from streamtui.engine.transport import AiohttpTransport
 from streamtui.engine.watchdog import Watch
 from streamtui.errors import DeadlineError, ProtocolError
-from streamtui.events import RunCompleted
+from streamtui.events import RunCompleted, RunFailed
 from tests.engine.test_transport import END, TOKEN, ask, endpoint_at
 from tests.faultserver import fault_server
 from tests.scripted import EngineUnderTest
@@ -78,6 +78,36 @@ async def test_time_in_which_the_process_stood_still_does_not_count() -> None:
         asyncio.get_running_loop().call_later(0.4, time.sleep, 1.5)
         end = await ask(test, endpoint_at(server.base_url))
         assert isinstance(end, RunCompleted)
+
+
+async def test_frames_that_say_nothing_do_not_count_as_an_answer() -> None:
+    ping = 'event: ping\ndata: {"type":"ping"}\n\n'
+    steps = [["head"], ["repeat", -1, [["chunk", ping], ["sleep", 0.03]]]]
+    limits = Timeouts(connect=5, first_token=0.3, idle=0.3)
+    async with fault_server(steps) as server, EngineUnderTest(AiohttpTransport()) as test:
+        end = await ask(test, endpoint_at(server.base_url, timeouts=limits))
+        assert isinstance(end, RunFailed)
+        assert end.error.kind == "timeout-first-token"
+
+
+async def test_a_role_alone_does_not_end_the_wait_for_the_first_token() -> None:
+    role = 'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+    steps = [["head"], ["chunk", role], ["sleep", 0.5], ["chunk", TOKEN + END]]
+    limits = Timeouts(connect=5, first_token=20, idle=0.2)
+    async with fault_server(steps) as server, EngineUnderTest(AiohttpTransport()) as test:
+        end = await ask(test, endpoint_at(server.base_url, timeouts=limits))
+        assert isinstance(end, RunCompleted)
+
+
+async def test_a_finished_answer_does_not_wait_while_comments_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watchdog, "WIND_DOWN_SECONDS", 0.1)
+    finished = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    comments = ["repeat", -1, [["chunk", ": k\n\n"], ["sleep", 0.02]]]
+    steps = [["head"], ["chunk", TOKEN + finished], comments]
+    async with fault_server(steps) as server, EngineUnderTest(AiohttpTransport()) as test:
+        assert isinstance(await ask(test, endpoint_at(server.base_url)), RunCompleted)
 
 
 async def test_a_finished_answer_does_not_wait_for_its_connection(

@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from streamtui.config import Endpoint
 from streamtui.engine.framing import Framed, Framer
+from streamtui.errors import EXCERPT_CHARS
 from streamtui.events import Delta, MalformedFrame, Message
 from streamtui.safe_text import join_surrogates
 
-EXCERPT_CHARS = 200
 _COUNTS_END = 2**53
 """Events carry 64-bit integers; JSON is exact only up to here."""
 _TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,200})", re.IGNORECASE)
@@ -107,7 +107,7 @@ def json_text(value: object) -> str:
 
 def malformed(reason: str, data: str) -> MalformedFrame:
     """A frame that is passed over, with the beginning of its text."""
-    return MalformedFrame(reason, data[:EXCERPT_CHARS])
+    return MalformedFrame(reason, data[: 4 * EXCERPT_CHARS])
 
 
 def as_dict(value: object) -> dict[str, Any]:
@@ -215,4 +215,4 @@ def page_title(text: str) -> str:
 def _first_line(text: str) -> str:
     if text.startswith("<"):
         return ""
-    return text.partition("\n")[0].strip()[:EXCERPT_CHARS]
+    return text.partition("\n")[0].strip()[: 4 * EXCERPT_CHARS]

@@ -1,7 +1,7 @@
 """Error objects of endpoints: what kind they are, and the exceptions for them."""
 
-from streamtui.engine.dialects.base import EXCERPT_CHARS, ServerError, json_text
-from streamtui.errors import ProtocolError, ProviderError
+from streamtui.engine.dialects.base import ServerError, json_text
+from streamtui.errors import EXCERPT_CHARS, ProtocolError, ProviderError
 from streamtui.events import ErrorKind
 
 _RETRYABLE: frozenset[ErrorKind] = frozenset({"rate-limit", "overloaded", "server"})
@@ -61,6 +61,7 @@ def provider_error(error: ServerError) -> ProviderError:
         error.message or error.code or error.type or "the endpoint reported an error",
         kind=kind,
         retryable=kind in _RETRYABLE,
+        retry_after=error.retry_after,
     )
 
 
@@ -70,5 +71,5 @@ def no_answer(document: object) -> ProtocolError:
         "the endpoint answered with JSON that is no completion",
         kind="not-a-stream",
         hint="Check base_url and dialect",
-        excerpt=json_text(document)[:EXCERPT_CHARS],
+        excerpt=json_text(document)[: 4 * EXCERPT_CHARS],
     )

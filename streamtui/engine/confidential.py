@@ -1,0 +1,78 @@
+"""What an endpoint's secrets must not get into: the words of errors and of frames. Pure."""
+
+import re
+
+from msgspec.structs import replace
+
+from streamtui.config import Endpoint
+from streamtui.engine.reader import Read
+from streamtui.errors import EXCERPT_CHARS, RunError
+from streamtui.events import (
+    Chunk,
+    Delta,
+    ErrorInfo,
+    KeepAliveReceived,
+    MalformedFrame,
+    UnknownFrame,
+)
+from streamtui.redact import Redactor, Secret
+
+MAX_MESSAGE_CHARS = 2000
+_READ_CHARS = 8192
+"""Patterns are looked for in so much of a message; a megabyte would hold up every stream."""
+_SECRET_HEADER = re.compile("key|token|secret|auth|cookie|password", re.IGNORECASE)
+
+
+class Confidential:
+    """Knows the secrets of one endpoint and hides them in what the engine tells."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._redactor = Redactor()
+        for secret, username in _secrets(endpoint):
+            self._redactor.add(secret, username=username)
+
+    def error_info(self, error: RunError) -> ErrorInfo:
+        """An error fit to be told: servers quote keys in their messages."""
+        info = error.info()
+        return replace(
+            info,
+            message=self._words(info.message, MAX_MESSAGE_CHARS),
+            excerpt=self._words(info.excerpt, EXCERPT_CHARS),
+        )
+
+    def conceal(self, read: Read) -> Read:
+        """The same without our own secrets in what is no answer; the answer itself stays."""
+        if isinstance(read, KeepAliveReceived):
+            return KeepAliveReceived(self._frame_text(read.comment))
+        if any(isinstance(delta, UnknownFrame | MalformedFrame) for delta in read.deltas):
+            return Chunk(tuple(map(self._conceal_delta, read.deltas)))
+        return read
+
+    def _conceal_delta(self, delta: Delta) -> Delta:
+        if isinstance(delta, UnknownFrame | MalformedFrame):
+            return replace(delta, data=self._frame_text(delta.data))
+        return delta
+
+    def _words(self, text: str, limit: int) -> str:
+        # Redacted first and cut after: half a key is no longer known for one.
+        return _cut(self._redactor.redact(text[:_READ_CHARS]), limit)
+
+    def _frame_text(self, text: str) -> str:
+        return _cut(self._redactor.hide_known(text[:_READ_CHARS]), EXCERPT_CHARS)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _secrets(endpoint: Endpoint) -> list[tuple[Secret, str]]:
+    secrets = [
+        (Secret.of(value), "")
+        for name, value in endpoint.headers.items()
+        if _SECRET_HEADER.search(name)
+    ]
+    if endpoint.api_key is not None:
+        secrets.append((endpoint.api_key, ""))
+    if endpoint.proxy is not None and endpoint.proxy.password is not None:
+        secrets.append((endpoint.proxy.password, endpoint.proxy.username))
+    return secrets

@@ -1,0 +1,149 @@
+"""aiohttp's exceptions as ours, in plain words; used by the transport alone.
+
+Their own texts hold passwords and whole URLs and are never shown.
+"""
+
+import asyncio
+import errno
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import http_exceptions
+
+from streamtui.config import Endpoint, Proxy
+from streamtui.engine.status import proxy_refusal, proxy_words
+from streamtui.errors import DeadlineError, ProtocolError, RunError, TransportError
+
+NETWORK_ERRORS = (
+    aiohttp.ClientError,
+    http_exceptions.HttpProcessingError,
+    asyncio.IncompleteReadError,
+    OSError,
+    TimeoutError,
+    ValueError,
+)
+
+
+def lost_in_stream(error: BaseException, proxy: Proxy | None) -> RunError:
+    """An exception of aiohttp, raised while a body was read, as one of ours."""
+    if isinstance(error, http_exceptions.HttpProcessingError) or (
+        isinstance(error, aiohttp.ClientPayloadError)
+        and isinstance(error.__cause__, http_exceptions.BadHttpMessage)
+        and not isinstance(error.__cause__, http_exceptions.ContentLengthError)
+        and not isinstance(error.__cause__, http_exceptions.TransferEncodingError)
+    ):
+        return ProtocolError("the body is not valid HTTP", hint="Ask again")
+    via = f" (via {proxy_words(proxy)})" if proxy else ""
+    return TransportError(
+        f"the connection{via} was lost",
+        kind="connection-lost",
+        hint="Ask again for the rest",
+        retryable=True,
+    )
+
+
+def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> RunError:
+    """An exception of aiohttp, raised before the head of an answer came, as one of ours.
+
+    Behind a proxy everything but a refusal in words is the proxy's: the endpoint was not reached.
+    """
+    target = urlsplit(endpoint.base_url)
+    where = proxy_words(proxy) if proxy else target.netloc.rpartition("@")[2]
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return proxy_refusal(error.status, endpoint)
+        case aiohttp.ClientProxyConnectionError():
+            return _proxy_error(f"cannot reach {where}: {_reason(error.os_error)}")
+        case aiohttp.ClientConnectorDNSError() if proxy:
+            return _proxy_error(f"cannot resolve {where}")
+        case aiohttp.ClientConnectorDNSError():
+            return TransportError(
+                f"cannot resolve {error.host}",
+                kind="dns",
+                hint="Check the name in base_url, and the network",
+                retryable=True,
+            )
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return _tls_error(error, f"{error.host}:{error.port}")
+        case aiohttp.ClientConnectorError():
+            return _connect_error(error, where)
+        case aiohttp.ServerTimeoutError() | TimeoutError():
+            limit = endpoint.timeouts.connect
+            return DeadlineError(
+                f"no connection through {where} within {limit:g} s"
+                if proxy
+                else f"no connection to {where} within {limit:g} s",
+                kind="timeout-connect",
+                phase="connect",
+                hint="Check the network, or raise timeouts.connect",
+                retryable=True,
+            )
+        case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
+            return ProtocolError(
+                f"{where} is not HTTP, or not a valid HTTP answer",
+                hint="Check the proxy's url"
+                if proxy
+                else "Check host, port and scheme in base_url",
+            )
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
+            return _closed_error(target.scheme, where, proxy)
+        case aiohttp.InvalidURL() | ValueError():
+            return RunError(
+                "base_url or a header is not valid", kind="bad-request", hint="Check the endpoint"
+            )
+        case _:
+            return TransportError(
+                f"the connection to {where} failed", kind="connect", retryable=True
+            )
+
+
+def _proxy_error(words: str) -> TransportError:
+    return TransportError(
+        words, kind="proxy", hint="Check that the proxy runs, and its url", retryable=True
+    )
+
+
+def _closed_error(scheme: str, where: str, proxy: Proxy | None) -> TransportError:
+    words = f"{where} closed the connection without an answer"
+    if proxy:
+        return _proxy_error(words)
+    other = "http" if scheme == "https" else "https"
+    return TransportError(
+        words,
+        kind="connection-lost",
+        hint=f"Try again; if it stays so, try {other}:// in base_url",
+        retryable=True,
+    )
+
+
+def _connect_error(error: aiohttp.ClientConnectorError, where: str) -> TransportError:
+    if error.os_error.errno == errno.ECONNREFUSED:
+        return TransportError(
+            f"nothing listens on {where}",
+            kind="connect",
+            hint="Start the server, or check base_url",
+            retryable=True,
+        )
+    if error.os_error.errno in {errno.EMFILE, errno.ENFILE}:
+        return TransportError(
+            "too many open files", kind="connect", hint="Raise the limit with ulimit -n"
+        )
+    return TransportError(
+        f"cannot reach {where}: {_reason(error.os_error)}",
+        kind="connect",
+        hint="Check base_url, and the network",
+        retryable=True,
+    )
+
+
+def _tls_error(error: aiohttp.ClientError, where: str) -> TransportError:
+    reason = getattr(getattr(error, "certificate_error", None), "verify_message", "")
+    return TransportError(
+        f"TLS with {where} failed: {reason or 'no secure connection could be made'}",
+        kind="tls",
+        hint="Check host and port in base_url, and the certificates of this machine",
+    )
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror.lower() if error.strerror else "connection failed"
