@@ -16,9 +16,9 @@ from textual.css.constants import VALID_STYLE_FLAGS
 from textual.design import ColorSystem
 from textual.theme import Theme
 
-from streamtui.config_values import nearest
+from streamtui.config.toml_lines import KeyPath, TomlFile, dotted, read_toml, shortened
+from streamtui.config.values import nearest
 from streamtui.errors import ConfigError
-from streamtui.toml_lines import KeyPath, TomlFile, dotted, read_toml, shortened
 
 
 class Palette(Struct, frozen=True):

@@ -1,0 +1,229 @@
+"""The console as a Textual app: the one subscriber to the engine, and its frames.
+
+Draws nothing and decides nothing itself: events go to `state`, keys to the `*_actions` modules.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from inspect import isawaitable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import BindingType
+from textual.notifications import SeverityLevel
+from textual.theme import Theme
+
+from streamtui.config import Config, Endpoint, Price
+from streamtui.engine.doors import Doors, Subscription
+from streamtui.events import Event, StreamStalled
+from streamtui.safe_text import safe_line
+from streamtui.ui import clipboard
+from streamtui.ui.clock import SLOW_SECONDS, Beat, Clock
+from streamtui.ui.commands import COMMANDS, Where, bindings_for
+from streamtui.ui.desk import Desk
+from streamtui.ui.event_log import EventLog
+from streamtui.ui.pane_actions import PaneActions
+from streamtui.ui.run_actions import RunActions
+from streamtui.ui.screens.console import Console
+from streamtui.ui.screens.quit import QuitQuestion
+from streamtui.ui.state import AppState, Toast, apply, toast_for
+from streamtui.ui.themes import load_themes
+from streamtui.ui.toasts import Toasts
+from streamtui.ui.view_actions import LogActions, ProgramActions, ReadingActions
+
+MOST_ERRORS = 1_000
+_SIGNALS = (signal.SIGHUP, signal.SIGTERM)
+
+
+class StreamTUIApp(App[None], inherit_bindings=False):
+    """One pane per endpoint in `opening`; `prompt`, if there is one, is sent to all at once.
+
+    `close_doors` ends the engine; it may block, so it is called in a thread when the app ends.
+    """
+
+    TITLE = "streamtui"
+    CSS_PATH = Path(__file__).parent / "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Where.APP)]
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(
+        self,
+        doors: Doors,
+        config: Config,
+        *,
+        opening: Sequence[Endpoint],
+        prompt: str = "",
+        show_events: bool = False,
+        close_doors: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
+        host: str | None = None,
+        themes: Sequence[Theme] | None = None,
+    ) -> None:
+        super().__init__()
+        self.doors = doors
+        self.config = config
+        self.state = AppState(prices=_prices(config))
+        self.desk = Desk()
+        self.errors: deque[Event] = deque(maxlen=MOST_ERRORS)
+        self._opening = list(opening)
+        self._first_prompt = prompt
+        self._show_events = show_events
+        self._close_doors = close_doors
+        self._host = socket.gethostname().partition(".")[0] if host is None else host
+        self.main = Console(
+            self.state, self.desk, clock or Clock(), host=safe_line(self._host, limit=24)
+        )
+        self._subscription: Subscription | None = None
+        self._beat: Beat | None = None
+        self._toasts = Toasts(self._notifications)
+        self.panes = PaneActions(self)
+        self.runs = RunActions(self)
+        self.program = ProgramActions(self)
+        self._owners: dict[str, object] = {
+            "panes": self.panes,
+            "runs": self.runs,
+            "reading": ReadingActions(self),
+            "log": LogActions(self),
+            "program": self.program,
+            "prompt": self.main.prompt,
+        }
+        self.theme_names = self._take_themes(load_themes() if themes is None else themes)
+
+    def get_default_screen(self) -> Console:
+        """The console; dialogs lie over it."""
+        return self.main
+
+    async def on_mount(self) -> None:
+        """Listen first, then open panes: no event is missed."""
+        loop = asyncio.get_running_loop()
+        self._beat = Beat(loop, self._queue_frame)
+        context = contextvars.copy_context()
+
+        def wake() -> None:
+            # From the engine's thread. The app may be ending, and its loop with it.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._request_frame, context=context)
+
+        self._subscription = self.doors.subscribe(wake)
+        self._catch_signals(loop)
+        # After ctrl+z and fg the terminal is empty, and Textual would only draw what changes.
+        self.app_resume_signal.subscribe(self, lambda _app: self.program.redraw())
+        self.main.log_box.display = self._show_events
+        self._next_minute()
+        self.call_after_refresh(self._open_first)
+
+    async def on_unmount(self) -> None:
+        """Stop listening, then let the engine end its runs."""
+        if self._beat is not None:
+            self._beat.stop()
+        if self._subscription is not None:
+            self._subscription.close()
+        self._release_signals(asyncio.get_running_loop())
+        await asyncio.to_thread(self._close_doors)
+
+    async def action_command(self, name: str, key: str = "") -> None:
+        """Carry out a row of the table of commands."""
+        row = COMMANDS[name]
+        owner, _, method = row.method.partition(".")
+        function = getattr(self._owners[owner], method)
+        outcome = function(key) if row.argument else function()
+        if isawaitable(outcome):
+            await outcome
+
+    def notice(
+        self, message: str, *, title: str = "", severity: SeverityLevel = "information"
+    ) -> None:
+        """Say something in a toast; the text must be safe to draw."""
+        self._toasts.add(Toast(severity, title, message))
+        self._refresh_notifications()
+
+    def ask_to_quit(self) -> None:
+        """Quit if the answer is yes."""
+        self.push_screen(QuitQuestion(self.main.live), lambda yes: self.exit() if yes else None)
+
+    def copy_everywhere(self, text: str, what: str) -> None:
+        """Copy a text by every way there is, and say which were tried."""
+
+        async def copy() -> None:
+            tried = await clipboard.copy(text, self.copy_to_clipboard)
+            self.notice(f"{len(text):,} characters: {tried}.", title=f"Copied this {what}")
+
+        self.run_worker(copy(), group="clipboard", exclusive=True)
+
+    @on(EventLog.Opened)
+    def open_event(self, message: EventLog.Opened) -> None:
+        """An event of the log, as JSON."""
+        self.program.open_event(message.event)
+
+    def _request_frame(self) -> None:
+        if self._beat is not None:
+            self._beat.request()
+
+    def _queue_frame(self) -> None:
+        # In the app's own queue, so that a frame takes its turn among keys, and a bug in it is
+        # shown like any other.
+        self.call_later(self._frame)
+
+    def _frame(self) -> None:
+        """Everything that came since the last frame, at once."""
+        if self._subscription is None or self._beat is None:
+            return
+        started = asyncio.get_running_loop().time()
+        new = self._subscription.drain()
+        for event in new:
+            apply(self.state, event)
+            self._give_notice(event)
+        self.main.show_events(new, {event.session_id for event in new})
+        self._beat.done(started)
+        if self.main.live:
+            self._beat.request(SLOW_SECONDS)
+
+    def _give_notice(self, event: Event) -> None:
+        toast = toast_for(event, self.state.panes.get(event.session_id))
+        if toast is not None:
+            self.errors.append(event)
+            self.notice(toast.message, title=toast.title, severity=toast.severity)
+        elif isinstance(event.body, StreamStalled):
+            self.errors.append(event)
+
+    async def _open_first(self) -> None:
+        await self.panes.open_first(self._opening)
+        if self._first_prompt:
+            self.runs.send_to(self.desk.order, self._first_prompt)
+        for warning in self.config.warnings:
+            self.notice(f"{safe_line(warning)}.", title="Configuration", severity="warning")
+
+    def _take_themes(self, themes: Sequence[Theme]) -> list[str]:
+        for theme in themes:
+            self.register_theme(theme)
+        names = [theme.name for theme in themes]
+        # A theme that is gone must not keep anybody from working.
+        self.theme = self.config.theme if self.config.theme in names else names[0]
+        return names
+
+    def _next_minute(self) -> None:
+        """Keep the time in the top line right, at the cost of one row a minute."""
+        self.main.update_status()
+        self.set_timer(60.0 - self.main.clock.wall() % 60.0, self._next_minute)
+
+    def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in _SIGNALS:
+            # Only possible in the main thread; elsewhere the default applies.
+            with contextlib.suppress(ValueError, RuntimeError):
+                loop.add_signal_handler(number, self.exit)
+
+    def _release_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in _SIGNALS:
+            with contextlib.suppress(ValueError, RuntimeError):
+                loop.remove_signal_handler(number)
+
+
+def _prices(config: Config) -> dict[str, Price]:
+    return {name: endpoint.price for name, endpoint in config.endpoints.items() if endpoint.price}

@@ -1,0 +1,142 @@
+"""The widget that draws rows by Textual's line API, and the colours that it draws them in.
+
+Only rows that differ from what is on screen are repainted.
+"""
+
+from functools import lru_cache
+
+from rich.color import Color as RichColor
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.color import Color, ColorParseError
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from streamtui.ui.rows import BLANK, Row
+
+ATTRIBUTES = frozenset(("bold", "dim", "italic", "underline", "strike", "reverse"))
+
+# Stand-ins, for themes that are not ours and lack the console's own colours.
+_FALLBACKS = {
+    "muted": "foreground-muted",
+    "reasoning": "foreground-muted",
+    "prompt-text": "primary",
+    "code-background": "surface",
+    "log-time": "foreground-muted",
+    "log-event": "secondary",
+    "state-streaming": "primary",
+    "state-done": "success",
+    "state-stalled": "warning",
+    "state-retry": "warning",
+    "state-cut-off": "warning",
+    "state-failed": "error",
+}
+
+
+class Palette:
+    """Roles into styles, by the variables of a theme.
+
+    A role is words: a colour's name, `on-` and a name for the background, attributes.
+    """
+
+    def __init__(self, variables: dict[str, str], *, ansi: bool = False) -> None:
+        self._variables = variables
+        self._ansi = ansi
+        self._styles: dict[str, Style] = {}
+
+    def style(self, role: str) -> Style:
+        """What a role adds to the style of the widget; unknown words add nothing."""
+        found = self._styles.get(role)
+        if found is None:
+            found = self._styles[role] = self._compose(role)
+        return found
+
+    def _compose(self, role: str) -> Style:
+        style = Style()
+        for word in role.split():
+            if word in ATTRIBUTES:
+                style += Style.parse(word)
+            elif word.startswith("on-"):
+                style += Style(bgcolor=self._color(word.removeprefix("on-")))
+            else:
+                style += Style(color=self._color(word))
+            if word == "reasoning" and self._ansi:
+                # Sixteen colours have no grey that is sure to be readable.
+                style += Style(dim=True)
+        return style
+
+    def _color(self, name: str) -> RichColor | None:
+        value = self._variables.get(name) or self._variables.get(_FALLBACKS.get(name, ""))
+        color = _parse_color(value) if value else None
+        if color is None or color.ansi is not None:
+            return color.rich_color if color else None
+        background = _parse_color(self._variables.get("background", "")) or color
+        return (background + color).rich_color
+
+
+@lru_cache(256)
+def _parse_color(value: str) -> Color | None:
+    """A colour of a theme; None for what is no colour by itself, such as `auto 60%`."""
+    try:
+        return Color.parse(value)
+    except ColorParseError:
+        return None
+
+
+class LineView(Widget, can_focus=True):
+    """A widget that shows rows. Subclasses say which; `show_rows` repaints those that changed."""
+
+    ALLOW_SELECT = False
+    WHEEL_ROWS = 3
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._shown: list[Row] = []
+        self._palette: Palette | None = None
+
+    def show_rows(self, rows: list[Row]) -> None:
+        """Put rows on screen, from the top; what is already there is left alone."""
+        before, self._shown = self._shown, rows
+        changed = [
+            y
+            for y in range(max(len(before), len(rows)))
+            if y >= len(before) or y >= len(rows) or before[y] != rows[y]
+        ]
+        if changed:
+            width = self.size.width
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        row = self._shown[y] if y < len(self._shown) else BLANK
+        base = self.visual_style.rich_style
+        style = self.palette.style
+        segments = [Segment(span.text, base + style(span.role)) for span in row.spans if span.text]
+        return Strip(segments).adjust_cell_length(width, base + style(row.fill))
+
+    @property
+    def palette(self) -> Palette:
+        if self._palette is None:
+            self._palette = Palette(self.app.theme_variables, ansi=self.app.native_ansi_color)
+        return self._palette
+
+    def notify_style_update(self) -> None:
+        """The theme may have changed: the same rows are drawn in its colours."""
+        super().notify_style_update()
+        self._palette = None
+
+    def scroll_rows(self, delta: int) -> None:
+        """Move the view; down is positive."""
+        raise NotImplementedError
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        event.prevent_default()
+        self.scroll_rows(self.WHEEL_ROWS)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        event.prevent_default()
+        self.scroll_rows(-self.WHEEL_ROWS)

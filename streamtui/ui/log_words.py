@@ -1,0 +1,88 @@
+"""An event as words of the log: its name as LangChain would say it, and its payload in short.
+
+Pure. The words are untrusted text, made safe where they become a row.
+"""
+
+from streamtui.events import (
+    AttemptFailed,
+    AttemptStarted,
+    Body,
+    Chunk,
+    Delta,
+    KeepAliveReceived,
+    ReasoningDelta,
+    RefusalDelta,
+    RequestSent,
+    ResponseStarted,
+    RetryScheduled,
+    RunCancelled,
+    RunCompleted,
+    RunCutOff,
+    RunFailed,
+    RunQueued,
+    RunStarted,
+    SessionClosed,
+    SessionOpened,
+    StreamStalled,
+    TextDelta,
+    describe,
+)
+
+COMPLETION_DIALECTS = frozenset(("openai-completions",))
+"""Those of which LangChain speaks as `llm`; all others are chat models to it."""
+
+_LANGCHAIN_NAMES: dict[type[Body], str] = {
+    RunStarted: "start",
+    Chunk: "stream",
+    RunCompleted: "end",
+}
+_NAMES: dict[type[Body], str] = {
+    SessionOpened: "session_opened",
+    SessionClosed: "session_closed",
+    RunQueued: "run_queued",
+    AttemptStarted: "attempt_started",
+    RequestSent: "request_sent",
+    ResponseStarted: "response_started",
+    KeepAliveReceived: "keep_alive",
+    StreamStalled: "stream_stalled",
+    AttemptFailed: "attempt_failed",
+    RetryScheduled: "retry_scheduled",
+    RunCutOff: "run_cut_off",
+    RunFailed: "run_failed",
+    RunCancelled: "run_cancelled",
+}
+_SEEN_CHARS = 1000
+"""No row is longer; a prompt of a megabyte costs no more than its beginning."""
+
+
+def event_name(body: Body, dialect: str) -> str:
+    """`on_llm_stream`, `on_chat_model_stream`; the project's own name where LangChain has none."""
+    suffix = _LANGCHAIN_NAMES.get(type(body))
+    if suffix is None:
+        return _NAMES[type(body)]
+    kind = "llm" if dialect in COMPLETION_DIALECTS else "chat_model"
+    return f"on_{kind}_{suffix}"
+
+
+def payload(body: Body) -> str:
+    """What an event carries, in short."""
+    match body:
+        case RunStarted():
+            return f'prompt="{body.prompt[:_SEEN_CHARS]}"'
+        case Chunk():
+            words = " ".join(map(_delta_words, body.deltas))
+            return words if body.merged == 1 else f"{words} ({body.merged} chunks)"
+        case _:
+            return describe(body).words[:_SEEN_CHARS]
+
+
+def _delta_words(delta: Delta) -> str:
+    match delta:
+        case TextDelta():
+            return f'"{delta.text[:_SEEN_CHARS]}"'
+        case ReasoningDelta():
+            return f'reasoning "{delta.text[:_SEEN_CHARS]}"'
+        case RefusalDelta():
+            return f'refusal "{delta.text[:_SEEN_CHARS]}"'
+        case _:
+            return describe(Chunk((delta,))).words[:_SEEN_CHARS]

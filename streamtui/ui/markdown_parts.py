@@ -1,0 +1,163 @@
+"""The parts that Markdown is made of, each able to lay itself out: prose, code, rules.
+
+Pure: no Textual, no parsing. All text in them is drawable.
+"""
+
+from typing import NamedTuple, Protocol
+
+from rich.cells import cell_len
+
+from streamtui.ui.blocks import Block, Kind
+from streamtui.ui.rows import BLANK, Row, Span, wrap_spans
+
+HIGHLIGHT_CHARS = 40_000
+HIGHLIGHT_LINE_CHARS = 2_000
+"""Longer code is shown plain: a lexer's time has no bound that one could rely on."""
+
+_TOKEN_ROLES = {
+    "Comment": "muted italic",
+    "Keyword": "accent",
+    "Operator.Word": "accent",
+    "Name.Function": "primary",
+    "Name.Class": "primary",
+    "Name.Builtin": "secondary",
+    "Name.Decorator": "warning",
+    "Name.Attribute": "secondary",
+    "Name.Tag": "accent",
+    "Literal.String": "success",
+    "Literal.Number": "warning",
+    "Generic.Heading": "primary bold",
+    "Generic.Subheading": "primary",
+    "Generic.Deleted": "error",
+    "Generic.Inserted": "success",
+}
+
+
+class Prefix(NamedTuple):
+    """What containers, such as a list or a quote, put before the rows of a part."""
+
+    first: tuple[Span, ...] = ()
+    rest: tuple[Span, ...] = ()
+
+    def fitted(self, width: int) -> "Prefix":
+        """Half of the width at the most: of containers in containers the inner ones are kept."""
+        first, rest = self
+        while first and sum(cell_len(span.text) for span in first) > width // 2:
+            first, rest = first[1:], rest[1:]
+        return Prefix(first, rest)
+
+
+class Part(Protocol):
+    """A paragraph, a block of code, a table, a rule."""
+
+    def rows(self, width: int, prefix: Prefix) -> list[Row]:
+        """Rows no wider than `width`, prefix included."""
+
+
+class StyledLine(NamedTuple):
+    line: int
+    """The source line that it comes from."""
+    spans: tuple[Span, ...]
+
+
+class Prose(NamedTuple):
+    """A paragraph or heading; the author's line ends are kept, as in a poem."""
+
+    lines: list[StyledLine]
+
+    def rows(self, width: int, prefix: Prefix) -> list[Row]:
+        rows: list[Row] = []
+        for line, spans in self.lines:
+            first = prefix.rest if rows else prefix.first
+            rows += wrap_spans(spans, width, line=line, first=first, rest=prefix.rest)
+        return rows
+
+
+class Rule(NamedTuple):
+    line: int
+
+    def rows(self, width: int, prefix: Prefix) -> list[Row]:
+        room = width - sum(len(span.text) for span in prefix.first)
+        return [Row((*prefix.first, Span("─" * max(room, 1), "muted")), self.line)]
+
+
+class Code(NamedTuple):
+    """Code on its own background, its language above it."""
+
+    lines: list[str]
+    language: str
+    line: int
+    """The source line of the first line of code."""
+    goes_on: bool = False
+    """The language was said before: this is more of the same code."""
+
+    def rows(self, width: int, prefix: Prefix) -> list[Row]:
+        fill = "on-code-background"
+        edge = Span("│ ", f"muted {fill}")
+        later = Span("┆ ", f"muted {fill}")
+        rows: list[Row] = []
+        if self.language and not self.goes_on:
+            label = Span(self.language, f"muted italic {fill}")
+            first = (*prefix.first, edge)
+            rows += wrap_spans([label], width, line=self.line, first=first, fill=fill)[:1]
+        for number, spans in enumerate(highlight(self.lines, self.language)):
+            first = (*(prefix.rest if rows else prefix.first), edge)
+            rows += wrap_spans(
+                [Span(text, f"{role} {fill}") for text, role in spans],
+                width,
+                line=self.line + number,
+                first=first,
+                rest=(*prefix.rest, later),
+                words=False,
+                fill=fill,
+            )
+        return rows
+
+
+class CodeBlock(Block):
+    """Code that stands by itself, such as the arguments of a tool call."""
+
+    def __init__(self, code: Code, kind: Kind) -> None:
+        super().__init__()
+        self.kind = kind
+        self.first_line = code.line
+        self._code = code
+
+    def layout(self, width: int) -> list[Row]:
+        return self._code.rows(width, Prefix())
+
+
+def highlight(lines: list[str], language: str) -> list[list[Span]]:
+    """Each line of code in roles; plain where the language is unknown or the code too long."""
+    plain = [[Span(line, "foreground")] for line in lines]
+    size = sum(map(len, lines))
+    if not language or size > HIGHLIGHT_CHARS or max(map(len, lines)) > HIGHLIGHT_LINE_CHARS:
+        return plain
+    # 15 ms and more, not wanted before the first code is seen.
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return plain
+    styled: list[list[Span]] = [[]]
+    for kind, value in lexer.get_tokens("\n".join(lines)):
+        role = _token_role(tuple(kind))
+        first, *others = value.split("\n")
+        styled[-1].append(Span(first, role))
+        styled.extend([Span(text, role)] for text in others)
+    return styled if len(styled) == len(lines) else plain
+
+
+def _token_role(kind: tuple[str, ...]) -> str:
+    """The role of a Pygments token, by the longest name that has one."""
+    for length in range(len(kind), 0, -1):
+        if (role := _TOKEN_ROLES.get(".".join(kind[:length]))) is not None:
+            return role
+    return "foreground"
+
+
+def blank_row(prefix: tuple[Span, ...]) -> Row:
+    """A row between two parts of the same container."""
+    return Row(prefix) if prefix else BLANK

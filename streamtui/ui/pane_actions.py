@@ -1,0 +1,262 @@
+"""What keys do to panes: open, close, bring back, move between, lay out, mark."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamtui.config import Endpoint
+from streamtui.errors import ConfigError
+from streamtui.events import Message
+from streamtui.safe_text import safe_line
+from streamtui.ui.pane import Pane
+from streamtui.ui.screens.new_pane import NewPane
+from streamtui.ui.state import PaneState, Turn, messages
+
+if TYPE_CHECKING:
+    from streamtui.ui.app import StreamTUIApp
+
+MOST_CLOSED = 50
+
+
+class ClosedPane(NamedTuple):
+    """What comes back when a pane is opened again."""
+
+    state: PaneState
+    endpoint: Endpoint
+    place: int
+
+
+class PaneActions:
+    """Opens and closes sessions, and keeps the desk in step with what is on screen."""
+
+    def __init__(self, app: "StreamTUIApp") -> None:
+        self._app = app
+        self._screen = app.main
+        self._desk = app.desk
+        self.endpoints: dict[str, Endpoint] = {}
+        """What each open session talks to."""
+        self._closed: list[ClosedPane] = []
+
+    async def open_first(self, endpoints: Sequence[Endpoint]) -> None:
+        """Open one pane for each endpoint; what is typed meanwhile is left alone."""
+        panes = [self._pane(endpoint) for endpoint in endpoints]
+        for pane in panes:
+            self._desk.add(pane.state.session_id)
+        await self._screen.grid.add(*panes)
+        self._screen.desk_changed()
+
+    async def open(
+        self,
+        endpoint: Endpoint,
+        past: tuple[Message, ...] = (),
+        *,
+        turns: Sequence[Turn] = (),
+        place: int | None = None,
+    ) -> str:
+        """Open a session and its pane, which becomes the current one; returns the session's id."""
+        pane = self._pane(endpoint, past, turns)
+        session_id = pane.state.session_id
+        self._desk.add(session_id, at=place)
+        await self._screen.grid.add(pane)
+        self._screen.go_to(session_id)
+        self._screen.desk_changed()
+        return session_id
+
+    def new(self) -> None:
+        """Ask for an endpoint and a model, then open a pane."""
+        here = self.endpoints.get(self._desk.current)
+        question = NewPane(self._app.config, here, self.endpoints.values())
+        self._app.push_screen(question, self._open_chosen)
+
+    async def close(self) -> None:
+        """Close the current pane; what it would lose goes into the prompt's history."""
+        session_id = self._desk.current
+        if not session_id:
+            return
+        pane = await self._take_away(session_id)
+        history = self._screen.prompt.history_of_prompts
+        history.add(self._screen.drafts.pop(session_id, ""))
+        for queued in pane.state.queued:
+            history.add(queued.prompt)
+        self._screen.show_waiting_draft()
+        self._screen.desk_changed()
+        self._app.notice(f"{pane.name_on_tab} is closed. alt+u brings it back.")
+
+    async def reopen(self) -> None:
+        """Bring back the pane closed last; its conversation goes on."""
+        if not self._closed:
+            self._app.notice("No pane was closed.")
+            return
+        closed = self._closed.pop()
+        await self._bring_back(closed, closed.state.turns)
+
+    async def start_over(self, session_id: str) -> str:
+        """The same pane without its last turn, as a new session; returns the session's id.
+
+        For a conversation that the engine only knows as messages: there it cannot ask again.
+        """
+        await self._take_away(session_id)
+        closed = self._closed.pop()
+        return await self._bring_back(closed, closed.state.turns[:-1])
+
+    async def fork(self, session_id: str) -> str:
+        """Another pane with the conversation before the last prompt; returns that prompt."""
+        state = self._app.state.panes[session_id]
+        before = [replace(turn, end=turn.end or "cancelled") for turn in state.turns[:-1]]
+        past = messages(replace(state, turns=before))
+        await self.open(
+            self.endpoints[session_id],
+            past,
+            turns=before,
+            place=self._desk.number(session_id),
+        )
+        return state.turns[-1].prompt
+
+    def next(self) -> None:
+        """The pane with the next number."""
+        self._step(1)
+
+    def previous(self) -> None:
+        """The pane with the number before."""
+        self._step(-1)
+
+    def number(self, key: str) -> None:
+        """The pane with this number."""
+        place = int(key) - 1
+        if place < len(self._desk.order):
+            self._screen.go_to(self._desk.order[place])
+
+    def left(self) -> None:
+        """The pane to the left."""
+        self._move(-1, 0)
+
+    def right(self) -> None:
+        """The pane to the right."""
+        self._move(1, 0)
+
+    def up(self) -> None:
+        """The pane above."""
+        self._move(0, -1)
+
+    def down(self) -> None:
+        """The pane below."""
+        self._move(0, 1)
+
+    def focus_prompt(self) -> None:
+        """Letters are text."""
+        self._screen.focus_prompt()
+
+    def focus_next(self) -> None:
+        """From the prompt to the panes, on to the event log, and round."""
+        self._cycle_focus(1)
+
+    def focus_previous(self) -> None:
+        """The other way round."""
+        self._cycle_focus(-1)
+
+    def zoom(self) -> None:
+        """One pane over the whole grid, or all of them again."""
+        self._desk.zoomed = not self._desk.zoomed and len(self._desk.order) > 1
+        self._screen.desk_changed()
+
+    def next_layout(self) -> None:
+        """Grid, columns, rows, main and stack, tabs; those without room are passed over."""
+        while self._desk.cycle_layout() != "tabs" and self._screen.grid.tabbed:
+            pass
+        self._screen.desk_changed()
+
+    def mark(self) -> None:
+        """Mark the current pane, or take its mark away."""
+        self._change(self._desk.toggle_mark)
+
+    def mark_all(self) -> None:
+        """Mark all panes."""
+        self._change(self._desk.mark_all)
+
+    def mark_none(self) -> None:
+        """Mark no pane."""
+        self._change(self._desk.mark_none)
+
+    def cycle_target(self) -> None:
+        """This pane, the marked ones, all."""
+        self._change(self._desk.cycle_target)
+
+    async def _open_chosen(self, spec: str | None) -> None:
+        if spec is None:
+            return
+        try:
+            endpoint = self._app.config.endpoint(spec)
+        except ConfigError as error:
+            self._app.notice(safe_line(str(error)), title="New pane", severity="error")
+            return
+        await self.open(endpoint)
+
+    def _pane(
+        self, endpoint: Endpoint, past: tuple[Message, ...] = (), turns: Sequence[Turn] = ()
+    ) -> Pane:
+        """A session, and the pane that will show it."""
+        session_id = self._app.doors.open_session(endpoint, past)
+        state = PaneState(
+            session_id, endpoint.name, endpoint.model, endpoint.dialect, price=endpoint.price
+        )
+        if turns:
+            state.turns = list(turns)
+            state.phase = turns[-1].end or "cancelled"
+        self._app.state.panes[session_id] = state
+        self.endpoints[session_id] = endpoint
+        return Pane(state, self._screen.clock)
+
+    async def _take_away(self, session_id: str) -> Pane:
+        self._app.doors.close_session(session_id)
+        typing = self._screen.typing
+        place = self._desk.remove(session_id)
+        pane = await self._screen.grid.discard(session_id)
+        self._closed.append(ClosedPane(pane.state, self.endpoints.pop(session_id), place))
+        del self._closed[:-MOST_CLOSED]
+        self._screen.desk_changed()
+        if typing or not self._desk.order:
+            self._screen.focus_prompt()
+        else:
+            self._screen.focus_pane()
+        return pane
+
+    async def _bring_back(self, closed: ClosedPane, turns: list[Turn]) -> str:
+        # What the old session still says about its end has nobody left to change.
+        self._app.state.panes.pop(closed.state.session_id, None)
+        turns = [replace(turn, end=turn.end or "cancelled") for turn in turns]
+        past = messages(replace(closed.state, turns=turns))
+        place = min(closed.place, len(self._desk.order))
+        return await self.open(closed.endpoint, past, turns=turns, place=place)
+
+    def _step(self, by: int) -> None:
+        order = self._desk.order
+        if order:
+            place = order.index(self._desk.current) + by
+            self._screen.go_to(order[place % len(order)])
+
+    def _move(self, dx: int, dy: int) -> None:
+        if self._desk.order:
+            self._screen.go_to(self._screen.grid.neighbour_of_current(dx, dy))
+
+    def _cycle_focus(self, by: int) -> None:
+        stops = [*self._desk.order]
+        log = self._screen.log_box
+        if log.display:
+            stops.append("")
+        if not stops:
+            return
+        if self._screen.typing:
+            self._screen.focus_pane() if self._desk.order else self._screen.set_focus(log.log_view)
+            return
+        here = "" if log.has_focus_within else self._desk.current
+        there = stops[(stops.index(here) + by) % len(stops)]
+        if there:
+            self._screen.go_to(there)
+            self._screen.focus_pane()
+        else:
+            self._screen.set_focus(log.log_view)
+
+    def _change(self, change: Callable[[], None]) -> None:
+        change()
+        self._screen.show_waiting_draft()
+        self._screen.desk_changed()

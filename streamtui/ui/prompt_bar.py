@@ -1,0 +1,218 @@
+"""The one place to type: several lines, a history, and a border that says whom it speaks to.
+
+Never locked, never loses a text, and never sends anything itself.
+"""
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import TextArea
+
+from streamtui.safe_text import safe_text
+from streamtui.ui.box import Box
+from streamtui.ui.commands import Where, bindings_for
+from streamtui.ui.line_input import is_chord
+from streamtui.ui.paint import Words
+
+PASTE_GAP = 0.03
+"""Seconds: enter that follows typed text faster was not pressed by a person (product.md, 5)."""
+MOST_PROMPTS = 500
+TYPE_HERE = "Type a prompt"
+TYPE_THERE = "i goes here to type a prompt"
+
+_EDITING = {
+    "left": "cursor_left",
+    "right": "cursor_right",
+    "ctrl+left": "cursor_word_left",
+    "ctrl+right": "cursor_word_right",
+    "home": "cursor_line_start",
+    "end,ctrl+e": "cursor_line_end",
+    "shift+left": "cursor_left(True)",
+    "shift+right": "cursor_right(True)",
+    "shift+up": "cursor_up(True)",
+    "shift+down": "cursor_down(True)",
+    "shift+home": "cursor_line_start(True)",
+    "shift+end": "cursor_line_end(True)",
+    "backspace": "delete_left",
+    "delete,ctrl+d": "delete_right",
+    "ctrl+w,alt+backspace": "delete_word_left",
+    "alt+d,alt+delete": "delete_word_right",
+    "ctrl+u": "delete_to_start_of_line",
+    "ctrl+k": "delete_to_end_of_line_or_delete_line",
+    "ctrl+x": "cut",
+    "ctrl+v": "paste",
+    "ctrl+z": "undo",
+    "ctrl+y": "redo",
+}
+"""Textual's own list binds ctrl+a, and ctrl+c to copying; both are taken (product.md, 5)."""
+
+
+class PromptHistory:
+    """The prompts of before, walked with up and down; the text in hand waits at the end."""
+
+    def __init__(self) -> None:
+        self._prompts: list[str] = []
+        self._place = 0
+        self._in_hand = ""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """All prompts, oldest first."""
+        return tuple(self._prompts)
+
+    def add(self, prompt: str) -> None:
+        """Keep a prompt; what is kept twice in a row is kept once."""
+        if prompt.strip() and self._prompts[-1:] != [prompt]:
+            self._prompts.append(prompt)
+            del self._prompts[:-MOST_PROMPTS]
+        self._place = len(self._prompts)
+        self._in_hand = ""
+
+    def older(self, shown: str) -> str | None:
+        """The prompt before the one shown; None where there is none."""
+        if self._place == 0:
+            return None
+        self._leave(shown)
+        self._place -= 1
+        return self._prompts[self._place]
+
+    def newer(self, shown: str) -> str | None:
+        """The prompt after the one shown, at last the text that was in hand."""
+        if self._place >= len(self._prompts):
+            return None
+        self._leave(shown)
+        self._place += 1
+        if self._place == len(self._prompts):
+            return self._in_hand
+        return self._prompts[self._place]
+
+    def _leave(self, shown: str) -> None:
+        # A prompt of the history that was changed on the way becomes the text in hand.
+        at_end = self._place == len(self._prompts)
+        if at_end or shown != self._prompts[self._place]:
+            self._in_hand = shown
+
+
+class Prompt(TextArea, inherit_bindings=False):
+    """The text under way."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(keys, action, show=False) for keys, action in _EDITING.items()),
+        *bindings_for(Where.PROMPT),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(
+            id="prompt",
+            compact=True,
+            highlight_cursor_line=False,
+            placeholder=TYPE_HERE,
+        )
+        # A blinking cursor would write to the terminal for ever.
+        self.cursor_blink = False
+        self._typed_at = float("-inf")
+        self.history_of_prompts = PromptHistory()
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter":
+            self._take_enter(event)
+        elif is_chord(event):
+            event.prevent_default()
+        elif event.is_printable:
+            self._typed_at = event.time
+
+    def _take_enter(self, event: events.Key) -> None:
+        event.prevent_default()
+        # The key's own time: it was read in a thread, whatever the screen was busy with.
+        if event.time - self._typed_at < PASTE_GAP:
+            event.stop()
+            self._typed_at = event.time
+            self.newline()
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """What is pasted is drawn, so it passes the gate; what is seen is what is sent."""
+        event.prevent_default()
+        event.stop()
+        self.insert_text(event.text)
+
+    def insert_text(self, text: str) -> None:
+        """Put text where the cursor is."""
+        text = safe_text(text.replace("\r\n", "\n").replace("\r", "\n"))
+        if result := self._replace_via_keyboard(text, *self.selection):
+            self.move_cursor(result.end_location)
+
+    def newline(self) -> None:
+        """Break the line at the cursor."""
+        self._replace_via_keyboard("\n", *self.selection)
+
+    def older(self) -> None:
+        """One line up, in the first line one prompt back."""
+        if not self.navigator.is_first_wrapped_line(self.cursor_location):
+            self.action_cursor_up()
+        elif (text := self.history_of_prompts.older(self.text)) is not None:
+            self.load_text(text)
+            # In the first line, so that another `up` goes on to the prompt before.
+            self.move_cursor((0, len(self.document[0])))
+
+    def newer(self) -> None:
+        """One line down, in the last line one prompt on."""
+        if not self.navigator.is_last_wrapped_line(self.cursor_location):
+            self.action_cursor_down()
+        elif (text := self.history_of_prompts.newer(self.text)) is not None:
+            self.put(text)
+
+    def take(self) -> str:
+        """The text, which is then kept in the history; the prompt is empty after."""
+        prompt = self.text
+        self.history_of_prompts.add(prompt)
+        self.load_text("")
+        return prompt
+
+    def put(self, text: str) -> None:
+        """Show another text, with the cursor at its end."""
+        self.load_text(safe_text(text))
+        self.move_cursor(self.document.end)
+
+    def action_paste(self) -> None:
+        """Textual's own clipboard may hold an answer, which is as untrusted here as anywhere."""
+        self.insert_text(self.app.clipboard)
+
+
+class PromptBar(Box):
+    """The prompt in its frame, which has its target's colour while one types."""
+
+    def __init__(self) -> None:
+        super().__init__(id="prompt-bar", classes="-this -typing")
+        self.prompt = Prompt()
+        self._kind = "this"
+        self._typing = True
+
+    def compose(self) -> ComposeResult:
+        """The prompt alone."""
+        yield self.prompt
+
+    @property
+    def border_role(self) -> str:  # type: ignore[override]
+        """The colour of the frame."""
+        return f"target-{self._kind}" if self._typing else "pane-border"
+
+    def show_target(self, words: str, kind: str, notes: Words) -> None:
+        """Say whom the prompt speaks to; `kind` is `this`, `marked` or `all`."""
+        if kind != self._kind:
+            self._kind = kind
+            self._recolour()
+        self.set_top(([(" to: ", "muted"), (f"{words} › ", f"target-{kind} bold")], notes))
+
+    def show_focus(self, *, typing: bool) -> None:
+        """Say whether letters come here."""
+        self._typing = typing
+        self.prompt.placeholder = TYPE_HERE if typing else TYPE_THERE
+        self._recolour()
+
+    def _recolour(self) -> None:
+        for name in ("this", "marked", "all"):
+            self.set_class(name == self._kind, f"-{name}")
+        self.set_class(self._typing, "-typing")
+        self.refresh()

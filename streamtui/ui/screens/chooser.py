@@ -1,0 +1,96 @@
+"""A list with a field above it that narrows it; the first row is the likeliest answer.
+
+Rows are Content made of safe text: no label is read as markup.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from streamtui.ui.line_input import LineInput
+from streamtui.ui.screens.dialog import Dialog
+
+Answer = TypeVar("Answer")
+
+
+class Choice(NamedTuple):
+    """One row: what is drawn, what the field is compared with, and what it stands for."""
+
+    label: Content
+    search: str
+    value: str
+
+
+class Chooser(Dialog[str]):
+    """Answers the chosen value."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,ctrl+p", "move(-1)", show=False),
+        Binding("down,ctrl+n", "move(1)", show=False),
+        Binding("pageup", "move(-10)", show=False),
+        Binding("pagedown", "move(10)", show=False),
+    ]
+    KEYS = (("↑↓", "choose"), ("enter", "take"), ("esc", "close"))
+    PLACEHOLDER = "type to narrow the list"
+    AROUND = 4
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self._choices = list(choices)
+        self._shown: list[Choice] = []
+
+    def body(self) -> ComposeResult:
+        """The field and the list; the field keeps the focus."""
+        yield LineInput(self.PLACEHOLDER)
+        options = OptionList(markup=False, classes="scrolling")
+        options.can_focus = False
+        yield options
+
+    def on_mount(self) -> None:
+        """All rows at first."""
+        super().on_mount()
+        self._fill("")
+
+    @on(Input.Changed)
+    def narrow(self, message: Input.Changed) -> None:
+        """Only rows with all words of the field."""
+        self._fill(message.value)
+
+    @on(Input.Submitted)
+    def take(self) -> None:
+        """The row that is marked."""
+        index = self.query_one(OptionList).highlighted
+        if index is not None:
+            self.dismiss(self._shown[index].value)
+
+    @on(OptionList.OptionSelected)
+    def take_clicked(self, message: OptionList.OptionSelected) -> None:
+        """The row under the mouse."""
+        self.dismiss(self._shown[message.option_index].value)
+
+    def action_move(self, by: int) -> None:
+        """Mark another row."""
+        options = self.query_one(OptionList)
+        if options.option_count:
+            place = (options.highlighted or 0) + by
+            last = options.option_count - 1
+            around = last if place < 0 else 0
+            options.highlighted = place if 0 <= place <= last else around
+
+    def matching(self, text: str) -> list[Choice]:
+        """The rows to show for what is typed."""
+        words = text.lower().split()
+        return [choice for choice in self._choices if all(word in choice.search for word in words)]
+
+    def _fill(self, text: str) -> None:
+        self._shown = self.matching(text)
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options(Option(choice.label) for choice in self._shown)
+        options.highlighted = 0 if self._shown else None

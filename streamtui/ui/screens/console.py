@@ -1,0 +1,223 @@
+"""The main screen: status, panes, event log, prompt and key hints, and where the focus is.
+
+Shows; what keys do is in the `*_actions` modules.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import TextArea
+
+from streamtui.events import Chunk, Event
+from streamtui.ui.clock import STEADY_SECONDS, Clock
+from streamtui.ui.commands import Where, bindings_for
+from streamtui.ui.desk import Desk, Target
+from streamtui.ui.grid import Grid
+from streamtui.ui.log_box import LogBox
+from streamtui.ui.paint import Words
+from streamtui.ui.pane import Pane
+from streamtui.ui.prompt_bar import Prompt, PromptBar
+from streamtui.ui.state import AppState, is_live, live_count
+from streamtui.ui.status_line import Line, hint_words, joined, status_words, summary_groups
+
+ROOMY = 36
+"""Rows of a screen on which the event log may have more than a few."""
+MOST_LOG_ROWS = 16
+
+
+class Console(Screen[None], inherit_bindings=False):
+    """Everything but questions and lists."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Where.CONSOLE)]
+    AUTO_FOCUS = None
+
+    def __init__(self, state: AppState, desk: Desk, clock: Clock, *, host: str) -> None:
+        super().__init__(id="console")
+        self.state = state
+        self.desk = desk
+        self.clock = clock
+        self._host = host
+        self.status = Line(id="status")
+        self.grid = Grid(desk)
+        self.log_box = LogBox()
+        self.prompt_bar = PromptBar()
+        self.hints = Line(id="hints")
+        self.drafts: dict[str, str] = {}
+        """What was typed to a pane before another one became the current one, by session."""
+        self.typing = True
+        """Letters are text, not commands. Stays as it is while the terminal has no focus."""
+        self._lines_drawn = float("-inf")
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self.status
+        yield self.grid
+        yield self.log_box
+        yield self.prompt_bar
+        yield self.hints
+
+    @property
+    def prompt(self) -> Prompt:
+        """Where one types."""
+        return self.prompt_bar.prompt
+
+    def show_events(self, new: Sequence[Event], touched: set[str]) -> None:
+        """One frame: what these events changed, and what time alone moves in live panes."""
+        now = self.clock.mono()
+        if new:
+            self.log_box.append(new, self.desk.numbers().get)
+        for session_id, pane in self.grid.panes.items():
+            if session_id in touched:
+                pane.update(now)
+            elif is_live(pane.state):
+                pane.let_time_pass(now)
+        steady = all(isinstance(event.body, Chunk) for event in new)
+        if not steady or now - self._lines_drawn >= STEADY_SECONDS:
+            self._lines_drawn = now
+            self.update_lines()
+
+    def update_lines(self) -> None:
+        """Bring status, tabs, prompt border and hints up to date."""
+        self.grid.update_tabs()
+        self.update_status()
+        self._update_prompt_bar()
+        self.hints.show(hint_words(self._hint_state(), self.size.width))
+
+    def update_status(self) -> None:
+        """The top line."""
+        groups = summary_groups(
+            self.state, len(self.desk.order), self.clock, host=self._host, layout=self._layout()
+        )
+        self.status.show(status_words(groups, self.size.width))
+
+    def desk_changed(self) -> None:
+        """Panes were opened, closed, marked, moved to or laid out differently."""
+        self.grid.arrange_again()
+        self._address_panes()
+        now = self.clock.mono()
+        for pane in self.grid.panes.values():
+            pane.update_border(now)
+        self.update_lines()
+
+    def go_to(self, session_id: str) -> None:
+        """Make a pane the current one; a draft for the one before waits there."""
+        if session_id != self.desk.current and session_id in self.grid.panes:
+            self._swap_draft(session_id)
+            self.desk.current = session_id
+            self.desk_changed()
+        if not self.typing:
+            self.focus_pane()
+
+    def focus_pane(self) -> None:
+        """Letters are commands from now on."""
+        if self.grid.current is not None:
+            self.typing = False
+            self.set_focus(self.grid.current, scroll_visible=False)
+
+    def focus_prompt(self) -> None:
+        """Letters are text from now on."""
+        self.typing = True
+        self.set_focus(self.prompt, scroll_visible=False)
+
+    def on_mount(self) -> None:
+        """One can type at once."""
+        self.focus_prompt()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A pane that gets the focus, by a click too, is the current one."""
+        if event.widget is not self.focused:
+            return  # The focus has gone on since.
+        self.typing = event.widget is self.prompt
+        self.prompt_bar.show_focus(typing=self.typing)
+        if isinstance(event.widget, Pane):
+            self.go_to(event.widget.state.session_id)
+        self.update_lines()
+
+    def on_text_area_changed(self, message: TextArea.Changed) -> None:
+        """The border counts lines."""
+        message.stop()
+        self._update_prompt_bar()
+
+    def on_screen_suspend(self) -> None:
+        """A dialog lies over it, and shows the toasts."""
+        self.add_class("-covered")
+
+    def on_screen_resume(self) -> None:
+        """Nothing lies over it."""
+        self.remove_class("-covered")
+
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted while a pane has the focus is text, not a row of commands."""
+        self.focus_prompt()
+        self.prompt.insert_text(event.text)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """All lines have another room."""
+        self.log_box.styles.height = log_rows(event.size.height)
+        self.update_lines()
+
+    def show_waiting_draft(self) -> None:
+        """The prompt speaks to another pane now; what was typed to that one comes back."""
+        if self.desk.target is Target.THIS and not self.prompt.text:
+            self._take_up_draft(self.desk.current)
+
+    def _swap_draft(self, session_id: str) -> None:
+        """While the prompt speaks to one pane, what is typed belongs to that pane."""
+        if self.desk.target is not Target.THIS:
+            return
+        if self.desk.current:
+            # A draft that waited there while the prompt spoke to others is not lost.
+            self.prompt.history_of_prompts.add(self.drafts.get(self.desk.current, ""))
+            self.drafts[self.desk.current] = self.prompt.text
+        self._take_up_draft(session_id)
+
+    def _take_up_draft(self, session_id: str) -> None:
+        self.prompt.put(self.drafts.pop(session_id, ""))
+        for pane in self.grid.panes.values():
+            pane.has_draft = bool(self.drafts.get(pane.state.session_id, "").strip())
+
+    def _address_panes(self) -> None:
+        addressed = set(self.desk.targets())
+        role = f"target-{self.desk.target}"
+        for session_id, pane in self.grid.panes.items():
+            pane.addressed = role if session_id in addressed else ""
+
+    def _update_prompt_bar(self) -> None:
+        notes: Words = []
+        rows = self.prompt.document.line_count
+        if rows > 1:
+            notes.append((f"{rows} lines", "muted"))
+        targets = [self.state.panes[name] for name in self.desk.targets()]
+        if self.prompt.text and any(map(is_live, targets)):
+            notes.append(("will be queued", "state-queued"))
+        if notes:
+            notes = [(" ", "muted"), *joined(notes), (" ", "muted")]
+        self.prompt_bar.show_target(self.desk.target_words(), self.desk.target, notes)
+
+    def _hint_state(self) -> str:
+        current = self.grid.current
+        live = "-live" if current is not None and is_live(current.state) else ""
+        if self.typing:
+            return f"typing{live}"
+        if self.log_box.has_focus_within:
+            return "log"
+        return f"panes{live}"
+
+    def _layout(self) -> str:
+        if self.desk.zoomed:
+            return "zoom"
+        return "tabs" if len(self.desk.order) > 1 and self.grid.tabbed else self.desk.layout
+
+    @property
+    def live(self) -> int:
+        """How many sessions have something under way."""
+        return live_count(self.state)
+
+
+def log_rows(screen_rows: int) -> int:
+    """How many rows the event log takes, its border among them."""
+    return min(screen_rows // 4, MOST_LOG_ROWS) if screen_rows >= ROOMY else 5

@@ -1,0 +1,69 @@
+"""What all questions and lists over the console share: a box in the middle, closed by escape."""
+
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from streamtui.ui.box import Box
+from streamtui.ui.paint import Words
+
+Answer = TypeVar("Answer")
+
+
+SHARE = 0.85
+"""How much of the screen's height a dialog takes at the most."""
+
+
+class DialogBox(Box, can_focus=False):
+    """The frame of a dialog; always in the colour of the focus."""
+
+    border_role = "pane-border-focus"
+
+
+class Dialog(ModalScreen[Answer]):
+    """A box over the console. Subclasses say what is in it and what its border says."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "close", "Close", show=False)]
+    AROUND = 2
+    """Rows around what scrolls: the border's."""
+    TITLE_WORDS = ""
+    KEYS: tuple[tuple[str, str], ...] = (("esc", "close"),)
+
+    def compose(self) -> ComposeResult:
+        """The box around the subclass's widgets."""
+        with DialogBox(classes="dialog"):
+            yield from self.body()
+
+    def on_resize(self) -> None:
+        """What scrolls gets the room that the screen has, less what stands around it."""
+        for widget in self.query(".scrolling"):
+            widget.styles.max_height = max(3, int(self.size.height * SHARE) - self.AROUND)
+
+    def body(self) -> ComposeResult:
+        """What is in the box."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        """The border's words."""
+        self.say(self.TITLE_WORDS)
+
+    def say(self, title: str, note: str = "") -> None:
+        """Put words into the border: a title and a note above, the keys below."""
+        box = self.query_one(DialogBox)
+        right: Words = [(f" {note} ", "muted")] if note else []
+        box.set_top(([(f" {title} ", "primary bold")], right))
+        box.set_bottom((_key_words(self.KEYS), []))
+
+    def action_close(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+def _key_words(keys: tuple[tuple[str, str], ...]) -> Words:
+    words: Words = [(" ", "muted")]
+    for key, label in keys:
+        joint = [(" · ", "muted")] if len(words) > 1 else []
+        words += [*joint, (key, "foreground"), (f" {label}", "muted")]
+    return [*words, (" ", "muted")]

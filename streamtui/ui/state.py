@@ -1,0 +1,389 @@
+"""Events into what the panes show, and into toasts. Pure: no Textual, no I/O, no clock.
+
+`apply` is the only place that changes a pane's state. The data itself is in `pane_state`, the words
+of the border in `border_text`; both are offered here, so that this is the one module to import.
+"""
+
+from typing import Literal, NamedTuple, assert_never
+
+from msgspec.structs import replace
+
+from streamtui.events import (
+    AttemptFailed,
+    AttemptStarted,
+    Chunk,
+    Delta,
+    ErrorInfo,
+    Event,
+    Finish,
+    KeepAliveReceived,
+    MalformedFrame,
+    Message,
+    ReasoningDelta,
+    RefusalDelta,
+    RequestSent,
+    ResponseInfo,
+    ResponseStarted,
+    RetryScheduled,
+    RunCancelled,
+    RunCompleted,
+    RunCutOff,
+    RunEnd,
+    RunFailed,
+    RunQueued,
+    RunStarted,
+    SessionClosed,
+    SessionOpened,
+    StreamStalled,
+    TextDelta,
+    ToolCallDelta,
+    UnknownFrame,
+    Usage,
+    describe,
+)
+from streamtui.safe_text import safe_line
+from streamtui.ui.border_text import (
+    BorderText,
+    Segment,
+    border_subtitle,
+    border_title,
+    shorten,
+    state_words,
+)
+from streamtui.ui.pane_state import (
+    ASCII_GLYPHS,
+    GLYPHS,
+    AppState,
+    End,
+    GrowingText,
+    PaneState,
+    Phase,
+    QueuedPrompt,
+    Tokens,
+    ToolCall,
+    Turn,
+    cost,
+    elapsed,
+    failed_count,
+    is_live,
+    live_count,
+    messages,
+    rate,
+    session_cost,
+    sparkline,
+    tokens,
+    total_cost,
+    total_rate,
+    ttft,
+    turns_of,
+)
+
+__all__ = [
+    "ASCII_GLYPHS",
+    "GLYPHS",
+    "AppState",
+    "BorderText",
+    "End",
+    "GrowingText",
+    "PaneState",
+    "Phase",
+    "QueuedPrompt",
+    "Segment",
+    "Toast",
+    "Tokens",
+    "ToolCall",
+    "Turn",
+    "apply",
+    "border_subtitle",
+    "border_title",
+    "cost",
+    "elapsed",
+    "failed_count",
+    "is_live",
+    "live_count",
+    "messages",
+    "rate",
+    "session_cost",
+    "sparkline",
+    "state_words",
+    "toast_for",
+    "tokens",
+    "total_cost",
+    "total_rate",
+    "ttft",
+    "turns_of",
+]
+
+
+def apply(state: AppState, event: Event) -> None:
+    """Bring the state up to date with one event; events come in the order of their `seq`."""
+    state.events_seen += 1
+    pane = _pane_for(state, event)
+    if pane is None:
+        return
+    pane.revision += 1
+    match event.body:
+        case SessionOpened():
+            _name(pane, event.body, state)
+        case SessionClosed():
+            pane.closed = True
+        case RunQueued():
+            _queue(pane, event.run_id, event.body)
+        case RunStarted():
+            _start(pane, event, event.body)
+        case AttemptStarted():
+            _attempt(pane, event.body)
+        case RequestSent():
+            pane.phase = "waiting"
+        case ResponseStarted():
+            pane.last_data = event.mono
+        case Chunk():
+            _receive(pane, event, event.body)
+        case KeepAliveReceived():
+            pane.keep_alive = event.body.comment
+        case StreamStalled():
+            _stall(pane, event.mono, event.body)
+        case AttemptFailed():
+            pane.retry_error = event.body.error
+        case RetryScheduled():
+            _await_retry(pane, event.mono, event.body)
+        case RunCompleted() | RunCutOff() | RunFailed() | RunCancelled():
+            _end(pane, event, event.body)
+        case _:
+            assert_never(event.body)
+
+
+def _pane_for(state: AppState, event: Event) -> PaneState | None:
+    pane = state.panes.get(event.session_id)
+    if pane is None and isinstance(event.body, SessionOpened | RunStarted):
+        pane = state.panes[event.session_id] = PaneState(event.session_id)
+        _name(pane, event.body, state)
+    return pane
+
+
+def _name(pane: PaneState, body: SessionOpened | RunStarted, state: AppState) -> None:
+    pane.endpoint, pane.model, pane.dialect = body.endpoint, body.model, body.dialect
+    if pane.price is None:
+        pane.price = state.prices.get(body.endpoint)
+
+
+def _queue(pane: PaneState, run_id: str, body: RunQueued) -> None:
+    pane.queued.append(QueuedPrompt(run_id, body.prompt))
+    if not is_live(pane):
+        pane.phase = "queued"
+
+
+def _start(pane: PaneState, event: Event, body: RunStarted) -> None:
+    _unqueue(pane, event.run_id)
+    if not pane.turns:
+        pane.turns = turns_of(body.messages[:-1])
+    elif _asks_again(pane.turns[-1], body):
+        pane.turns[-1].superseded = True
+    sent = sum(len(message.content) for message in body.messages)
+    pane.turns.append(Turn(event.run_id, body.prompt, input_chars=sent))
+    pane.endpoint, pane.model, pane.dialect = body.endpoint, body.model, body.dialect
+    pane.phase = "connecting"
+    pane.run_started = event.mono
+    pane.first_visible = pane.last_data = pane.run_ended = pane.retry_due = None
+    pane.retry_error = pane.stall_limit = None
+    pane.keep_alive = ""
+    pane.attempt = pane.attempts = 0
+
+
+def _unqueue(pane: PaneState, run_id: str) -> str:
+    """The queued prompt of a run, taken off the queue; empty when it was not queued."""
+    prompt = next((queued.prompt for queued in pane.queued if queued.run_id == run_id), "")
+    pane.queued = [queued for queued in pane.queued if queued.run_id != run_id]
+    return prompt
+
+
+def _asks_again(last: Turn, body: RunStarted) -> bool:
+    """Whether a run repeats the last prompt and leaves the answer that it got out."""
+    before = body.messages[-2] if len(body.messages) > 1 else None
+    answer = Message("assistant", last.text)
+    return bool(last.text_pieces) and last.prompt == body.prompt and before != answer
+
+
+def _attempt(pane: PaneState, body: AttemptStarted) -> None:
+    pane.phase = "connecting"
+    pane.attempt, pane.attempts, pane.route = body.attempt, body.of, body.route
+    pane.retry_due = None
+
+
+def _stall(pane: PaneState, mono: float, body: StreamStalled) -> None:
+    pane.phase = "stalled"
+    pane.last_data = mono - body.silent_for
+    pane.stall_limit = body.limit
+
+
+def _await_retry(pane: PaneState, mono: float, body: RetryScheduled) -> None:
+    pane.phase = "retry"
+    pane.retry_attempt, pane.retry_of = body.attempt, body.of
+    pane.retry_due = mono + body.delay
+    pane.retry_error = body.error
+
+
+def _receive(pane: PaneState, event: Event, chunk: Chunk) -> None:
+    turn = _turn(pane, event.run_id)
+    if turn is None or turn.end is not None:
+        return
+    visible: Phase | None = None
+    for delta in chunk.deltas:
+        visible = _take(turn, delta, event.seq) or visible
+    pane.last_data = event.mono
+    if visible is not None:
+        turn.chunks += chunk.merged
+        pane.meter.add(event.mono, chunk.merged)
+        pane.phase = visible
+        if pane.first_visible is None:
+            pane.first_visible = event.mono
+    elif pane.phase == "stalled":
+        pane.phase = "streaming" if turn.text_pieces else "thinking"
+
+
+def _take(turn: Turn, delta: Delta, seq: int) -> Phase | None:
+    """Add a delta to its turn; returns the phase that it shows, if it shows anything."""
+    match delta:
+        case TextDelta():
+            turn.text_pieces.append(delta.text)
+            return "streaming"
+        case ReasoningDelta():
+            turn.reasoning_pieces.append(delta.text)
+            return "thinking"
+        case RefusalDelta():
+            turn.refusal_pieces.append(delta.text)
+            return "streaming"
+        case ToolCallDelta():
+            _take_tool_call(turn, delta)
+            return "streaming"
+        case Usage():
+            turn.usage = _merge_usage(turn.usage, delta)
+        case Finish():
+            turn.finish_reason = delta.reason
+        case MalformedFrame():
+            if turn.first_malformed_seq is None:
+                turn.first_malformed_seq = seq
+        case ResponseInfo() | UnknownFrame():
+            pass
+        case _:
+            assert_never(delta)
+    return None
+
+
+def _take_tool_call(turn: Turn, delta: ToolCallDelta) -> None:
+    call = turn.call_at(delta.index)
+    call.id = delta.id or call.id
+    call.name = delta.name or call.name
+    call.argument_pieces.append(delta.arguments)
+
+
+def _merge_usage(known: Usage | None, told: Usage) -> Usage:
+    """What was told last wins; what it leaves open stays as it was."""
+    if known is None:
+        return told
+    return Usage(
+        input=known.input if told.input is None else told.input,
+        output=known.output if told.output is None else told.output,
+        cached=known.cached if told.cached is None else told.cached,
+        reasoning=known.reasoning if told.reasoning is None else told.reasoning,
+    )
+
+
+_ENDS: dict[type[RunEnd], End] = {
+    RunCompleted: "done",
+    RunCutOff: "cut off",
+    RunFailed: "failed",
+    RunCancelled: "cancelled",
+}
+
+
+def _end(pane: PaneState, event: Event, body: RunEnd) -> None:
+    end = _ENDS[type(body)]
+    turn = _turn(pane, event.run_id)
+    if turn is None:
+        turn = _never_started(pane, event.run_id, end)
+    if turn is None:
+        return
+    turn.end, turn.metrics = end, body.metrics
+    if isinstance(body, RunCutOff | RunFailed):
+        turn.error = body.error
+    if isinstance(body, RunCompleted):
+        turn.finish_reason = body.finish_reason or turn.finish_reason
+    if body.metrics.usage is not None:
+        turn.usage = _merge_usage(turn.usage, body.metrics.usage)
+    if turn is pane.turns[-1]:
+        pane.phase, pane.run_ended = end, event.mono
+
+
+def _never_started(pane: PaneState, run_id: str, end: End) -> Turn | None:
+    """A run that ended in the queue: it is shown when it failed, and forgotten when cancelled."""
+    prompt = _unqueue(pane, run_id)
+    if end != "cancelled":
+        pane.turns.append(Turn(run_id, prompt))
+        pane.run_started = pane.first_visible = None
+        return pane.turns[-1]
+    if pane.phase == "queued" and not pane.queued:
+        pane.phase = (pane.turns[-1].end or "idle") if pane.turns else "idle"
+    return None
+
+
+def _turn(pane: PaneState, run_id: str) -> Turn | None:
+    return next((turn for turn in reversed(pane.turns) if turn.run_id == run_id), None)
+
+
+# Toasts
+
+_TOAST_CAUSE_CELLS = 90
+_TOAST_HINT_CELLS = 60
+_TOAST_NAME_CELLS = 24
+
+
+class Toast(NamedTuple):
+    """A notice whose text is safe to draw as it is, on one line that wraps into three at most."""
+
+    severity: Literal["information", "warning", "error"]
+    title: str
+    message: str
+
+
+def toast_for(event: Event, pane: PaneState | None) -> Toast | None:
+    """The notice for an event, if it deserves one; `pane` has had the event applied."""
+    match event.body:
+        case RunFailed():
+            return Toast("error", "Run failed", _toast_words(pane, event.body))
+        case RunCutOff():
+            return Toast("error", "Answer cut off", _toast_words(pane, event.body))
+        case RetryScheduled():
+            return Toast("warning", "Trying again", _toast_words(pane, event.body) + ".")
+        case Chunk():
+            return _malformed_toast(event, pane)
+        case _:
+            return None
+
+
+def _toast_words(pane: PaneState | None, body: RunFailed | RunCutOff | RetryScheduled) -> str:
+    error: ErrorInfo = replace(
+        body.error,
+        message=_brief(body.error.message, _TOAST_CAUSE_CELLS),
+        hint=_brief(body.error.hint, _TOAST_HINT_CELLS),
+    )
+    return f"{_toast_name(pane)}: {safe_line(describe(replace(body, error=error)).words)}"
+
+
+def _malformed_toast(event: Event, pane: PaneState | None) -> Toast | None:
+    turn = _turn(pane, event.run_id) if pane else None
+    if turn is None or turn.first_malformed_seq != event.seq:
+        return None
+    message = (
+        f"{_toast_name(pane)}: a part of the stream could not be read and was passed over. "
+        "What came is kept. F4 shows the wire."
+    )
+    return Toast("warning", "Unreadable frame", message)
+
+
+def _toast_name(pane: PaneState | None) -> str:
+    return _brief(pane.endpoint, _TOAST_NAME_CELLS) if pane and pane.endpoint else "session"
+
+
+def _brief(text: str, cells: int) -> str:
+    return shorten(safe_line(text, limit=cells), cells)

@@ -1,0 +1,172 @@
+"""Doors without an engine: commands are noted, events are emitted by the test."""
+
+import itertools
+from collections.abc import Callable, Collection, Iterator
+
+from streamtui.config import Endpoint
+from streamtui.engine.doors import (
+    Cancel,
+    CancelAll,
+    CloseSession,
+    Command,
+    Doors,
+    OpenSession,
+    Retry,
+    Send,
+    Subscription,
+)
+from streamtui.events import (
+    AttemptStarted,
+    Body,
+    Chunk,
+    Event,
+    Message,
+    Metrics,
+    RequestSent,
+    RunCancelled,
+    RunCompleted,
+    RunQueued,
+    RunStarted,
+    SessionClosed,
+    SessionOpened,
+    TextDelta,
+)
+
+WALL = 1_753_000_000.0
+MONO = 1_000.0
+
+
+class ScriptedSubscription:
+    """A list of events that waits to be drained."""
+
+    merged = 0
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        self._wake = wake
+        self.waiting: list[Event] = []
+        self.closed = False
+
+    def push(self, event: Event) -> None:
+        self.waiting.append(event)
+        if len(self.waiting) == 1 and not self.closed:
+            self._wake()
+
+    def drain(self) -> list[Event]:
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ScriptedDoors(Doors):
+    """Opens sessions, starts runs and queues prompts like the engine; answers only what it is told.
+
+    `now` is the monotonic time of the events to come.
+    """
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.sessions: list[str] = []
+        self.endpoints: dict[str, Endpoint] = {}
+        self.runs: dict[str, str] = {}
+        """The run in progress of each session."""
+        self.queues: dict[str, list[Send]] = {}
+        self.now = MONO
+        self.closed = False
+        self._seq = itertools.count(1)
+        self._ids = itertools.count(1)
+        self.subscriptions: list[ScriptedSubscription] = []
+
+    def execute(self, command: Command) -> None:
+        self.commands.append(command)
+        match command:
+            case OpenSession(session_id, endpoint):
+                self.sessions.append(session_id)
+                self.endpoints[session_id] = endpoint
+                self.queues[session_id] = []
+                self.emit(session_id, SessionOpened(endpoint.name, endpoint.model, "scripted"))
+            case Send():
+                self._take(command)
+            case Retry(session_id, run_id):
+                self._start(session_id, run_id, self._last_prompt(session_id))
+            case Cancel(session_id):
+                self.end(session_id, RunCancelled(Metrics()))
+            case CancelAll():
+                for session_id in list(self.runs):
+                    self.queues[session_id].clear()
+                    self.end(session_id, RunCancelled(Metrics()))
+            case CloseSession(session_id):
+                self.queues[session_id].clear()
+                self.end(session_id, RunCancelled(Metrics()))
+                self.emit(session_id, SessionClosed())
+
+    def subscribe(
+        self, wake: Callable[[], object], *, session_ids: Collection[str] | None = None
+    ) -> Subscription:
+        subscription = ScriptedSubscription(wake)
+        self.subscriptions.append(subscription)
+        return subscription
+
+    async def transcript(self, session_id: str) -> tuple[Message, ...]:
+        return ()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def emit(self, session_id: str, body: Body, *, run_id: str | None = None) -> Event:
+        """Let an event happen."""
+        run_id = self.runs.get(session_id, "") if run_id is None else run_id
+        seconds = self.now - MONO
+        event = Event(next(self._seq), WALL + seconds, self.now, session_id, run_id, body)
+        for subscription in self.subscriptions:
+            subscription.push(event)
+        return event
+
+    def answer(self, session_id: str, *pieces: str) -> None:
+        """Let text arrive in the run in progress."""
+        for piece in pieces:
+            self.emit(session_id, Chunk((TextDelta(piece),)))
+
+    def complete(self, session_id: str, *pieces: str) -> None:
+        """Let text arrive and the run end well."""
+        self.answer(session_id, *pieces)
+        chars = sum(map(len, pieces))
+        self.end(session_id, RunCompleted("stop", Metrics(ttft=0.31, text_chars=chars)))
+
+    def end(self, session_id: str, body: Body) -> None:
+        """Let the run in progress end; the next queued one starts."""
+        run_id = self.runs.pop(session_id, None)
+        if run_id is None:
+            return
+        self.emit(session_id, body, run_id=run_id)
+        if self.queues[session_id]:
+            following = self.queues[session_id].pop(0)
+            self._start(session_id, following.run_id, following.prompt)
+
+    def sent(self) -> Iterator[tuple[str, str]]:
+        """Session and prompt of everything that was sent."""
+        for command in self.commands:
+            if isinstance(command, Send):
+                yield command.session_id, command.prompt
+
+    def _take(self, send: Send) -> None:
+        if send.session_id not in self.runs:
+            self._start(send.session_id, send.run_id, send.prompt)
+            return
+        queue = self.queues[send.session_id]
+        queue.append(send)
+        self.emit(send.session_id, RunQueued(send.prompt, len(queue)), run_id=send.run_id)
+
+    def _start(self, session_id: str, run_id: str, prompt: str) -> None:
+        self.runs[session_id] = run_id
+        endpoint = self.endpoints[session_id]
+        messages = (Message("user", prompt),)
+        self.emit(
+            session_id, RunStarted(prompt, messages, endpoint.name, endpoint.model, "scripted")
+        )
+        self.emit(session_id, AttemptStarted(1, 3, "direct"))
+        self.emit(session_id, RequestSent())
+
+    def _last_prompt(self, session_id: str) -> str:
+        return [prompt for session, prompt in self.sent() if session == session_id][-1]

@@ -1,0 +1,255 @@
+"""Text that nobody vouches for, in every place of the screen, down to the bytes of the terminal."""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamtui.engine.doors import Command, Send
+from streamtui.events import (
+    Chunk,
+    ErrorInfo,
+    KeepAliveReceived,
+    Metrics,
+    ReasoningDelta,
+    RetryScheduled,
+    RunFailed,
+    ToolCallDelta,
+)
+from streamtui.safe_text import safe_line
+from tests.ui.harness import configuration, console, endpoint
+from tests.ui.pty_driver import PtyProgram, program_in_pty
+from tests.ui.scripted_doors import ScriptedDoors
+
+CASES: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "cases" / "security_cases.json").read_text()
+)
+PAYLOADS: list[str] = [case["text"] for case in CASES["escape_payloads"]]
+MARKUP: dict[str, str] = {
+    case["id"]: case["text"] for case in CASES["markup"] if case["text"].strip()
+}
+
+_SEQUENCE = re.compile(
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])"
+)
+_COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
+_CURSOR = re.compile(rb"\x1b\[[0-9;]*H")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]|\r(?!\n)")
+
+
+class HostileDoors(ScriptedDoors):
+    """Answers a prompt with every payload, in every kind of text."""
+
+    def execute(self, command: Command) -> None:
+        super().execute(command)
+        if isinstance(command, Send):
+            self._attack(command.session_id)
+
+    def _attack(self, session_id: str) -> None:
+        for number, payload in enumerate(PAYLOADS):
+            self.emit(session_id, KeepAliveReceived(payload))
+            error = ErrorInfo("server", f"boom {payload}", f"hint {payload}", excerpt=payload)
+            self.emit(session_id, RetryScheduled(2, 3, 1.0, error))
+            self.emit(session_id, Chunk((ReasoningDelta(f"{payload}\n"),)))
+            half = len(payload) // 2
+            self.answer(session_id, f"\n\n{payload[:half]}", f"{payload[half:]} `{payload}`\n\n")
+            self.answer(session_id, f"# {payload}\n\n[{payload}](http://x/{payload})\n\n")
+            self.answer(session_id, f"```{payload}\n{payload}\n```\n\n| {payload} |\n|---|\n\n")
+            call = ToolCallDelta(number, payload, id=payload, name=payload)
+            self.emit(session_id, Chunk((call,)))
+        error = ErrorInfo("server", "".join(PAYLOADS), PAYLOADS[0])
+        self.end(session_id, RunFailed(error, Metrics()))
+
+
+def hostile_console() -> None:
+    """The program of the child: endpoints, models, prompt and host name are hostile too."""
+    from streamtui.ui.app import StreamTUIApp
+
+    doors = HostileDoors()
+    joined = "".join(PAYLOADS)
+    endpoints = [endpoint(payload, f"m{payload}") for payload in PAYLOADS[:4]]
+    endpoints.append(endpoint(joined, joined))
+    app = StreamTUIApp(
+        doors,
+        configuration(*endpoints),
+        opening=endpoints[-2:],
+        show_events=True,
+        host=joined,
+    )
+    app.run()
+
+
+@pytest.fixture(autouse=True)
+def no_clipboard_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("TMUX", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@contextmanager
+def hostile_program() -> Iterator[PtyProgram]:
+    with program_in_pty(hostile_console, columns=120, rows=40) as program:
+        program.wait_for_text("Type a prompt")
+        yield program
+
+
+def test_no_payload_reaches_the_terminal() -> None:
+    with hostile_program() as program:
+        before = len(program.received)
+        known = {match[0] for match in _SEQUENCE.finditer(bytes(program.received))}
+        # Terminals take ESC and its kind out of a paste; what they let through is tried here.
+        pasted = "".join(payload for payload in PAYLOADS if min(payload.replace("\r", "r")) >= " ")
+        program.press(b"\x1b[200~" + pasted.encode() + b"\x1b[201~")
+        program.wait_for_text("curl evil")
+        program.press(b"\x14")
+        program.wait_for_text("to: all")
+        program.press(b"\r")
+        program.wait_for_text("2 failed")
+        _visit_every_screen(program)
+        written = bytes(program.received[before:])
+    strange = {
+        match[0]
+        for match in _SEQUENCE.finditer(written)
+        if not _COLOUR.fullmatch(match[0])
+        and not _CURSOR.fullmatch(match[0])
+        and match[0] not in known
+    }
+    assert strange == set()
+    assert set(_CONTROL.findall(_SEQUENCE.sub(b"", written))) == set()
+    # What is left of each is there to be seen.
+    assert "␛]52;c;".encode() in written
+
+
+def _visit_every_screen(program: PtyProgram) -> None:
+    program.press(b"\x1bOR\x1bOR")
+    program.press(b"\x10")
+    program.wait_for_text("palette")
+    program.press(b"go to pane")
+    program.wait_for_text("Go to pane 2")
+    program.press(b"\x1b")
+    program.wait_for(lambda text: "palette ─" not in text, "the palette is gone")
+    program.press(b"\x0e")
+    program.wait_for_text("new pane")
+    program.press(b"\x1b")
+    program.wait_for(lambda text: "new pane ─" not in text, "the picker is gone")
+    program.press(b"\x1b[15~")
+    program.wait_for_text("errors ─")
+    program.press(b"\r")
+    program.wait_for_text('"error": {')
+    program.press(b"\x1b")
+    program.wait_for(lambda text: '"error": {' not in text, "the event is gone")
+    program.press(b"\x1bz")
+    program.wait_for_text("zoom")
+    program.press(b"\x1b[5~\x1b[5~")
+    program.wait_until_quiet(0.3)
+
+
+def test_copying_is_the_only_way_to_the_clipboard(tmp_path: Path) -> None:
+    with hostile_program() as program:
+        program.press(b"go")
+        program.wait_for_text("go")
+        program.press(b"\r")
+        program.wait_for_text("1 failed")
+        assert b"\x1b]52;" not in program.received
+        program.press(b"\x1by")
+        program.wait_for(lambda _text: b"\x1b]52;c;" in program.received, "OSC 52, asked for")
+        program.wait_for_text("clipboard.txt")
+        assert (tmp_path / "streamtui" / "clipboard.txt").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", MARKUP.values(), ids=MARKUP)
+async def test_markup_is_shown_as_it_is(text: str) -> None:
+    given = configuration(endpoint("demo", text))
+    async with console(2, opening=[endpoint("demo", text)] * 2, config=given) as c:
+        await c.press("f3")
+        await c.ask(text)
+        c.doors.end(c.sessions[0], RunFailed(ErrorInfo("server", text, text), Metrics()))
+        await c.until(lambda: c.toasts_on_screen() == 1, "a toast")
+        start = safe_line(text)[:14].rstrip()
+        assert c.screen_text().count(start) >= 4
+        await c.press("ctrl+p", *"go to pane 1")
+        await c.until_shown("Go to pane 1")
+        assert start in c.screen_text()
+        await c.press("escape", "ctrl+n")
+        await c.until_shown("as this pane")
+        await c.press("escape", "f5")
+        await c.until_shown("errors")
+        await c.press("enter")
+        await c.until_shown('"RunFailed"')
+
+
+def test_a_paste_without_brackets_is_one_prompt() -> None:
+    with hostile_program() as program:
+        program.press(b"first line\rsecond line\rthird line\r")
+        program.wait_for_text("4 lines")
+        program.wait_for_text("first line")
+        assert "failed" not in program.text()
+
+
+def test_nothing_is_written_while_nothing_happens() -> None:
+    with hostile_program() as program:
+        program.press(b"go")
+        program.wait_for_text("go")
+        program.press(b"\r")
+        program.wait_for_text("1 failed")
+        program.wait_for_text("Run failed")
+        program.press(b"\x1b")
+        program.wait_for(lambda text: "Run failed" not in text, "no toast")
+        count = program.wait_until_quiet(0.5)
+        # The time of day may move once.
+        assert program.wait_until_quiet(2.0) - count <= 1_000
+
+
+def test_the_screen_is_drawn_again_after_a_suspension() -> None:
+    with hostile_program() as program:
+        program.press(b"\t\x1a")
+        program.wait_for(lambda _text: _stopped(program.pid), "stopped")
+        before = len(program.received)
+        os.kill(program.pid, signal.SIGCONT)
+        program.wait_for(lambda _text: b"all sessions" in program.received[before:], "drawn again")
+
+
+def _stopped(pid: int) -> bool:
+    """Whether a process is stopped, as Linux says; elsewhere it is taken for granted."""
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_the_prompt_can_be_written_in_an_editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "editor"
+    script.write_text("#!/bin/sh\nprintf 'and more\\n' >> \"$1\"\n")
+    script.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(script))
+    with hostile_program() as program:
+        program.press(b"typed ")
+        program.wait_for_text("typed")
+        program.press(b"\x07")
+        program.wait_for_text("typed and more")
+
+
+@pytest.mark.parametrize("editor", ["false", "/nowhere/vi", "vi '"])
+def test_an_editor_that_fails_changes_nothing(editor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISUAL", editor)
+    with hostile_program() as program:
+        program.press(b"typed")
+        program.wait_for_text("typed")
+        program.press(b"\x07")
+        program.wait_for_text("The editor")
+        assert "typed" in program.text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_console_and_restores_the_terminal(number: signal.Signals) -> None:
+    with hostile_program() as program:
+        os.kill(program.pid, number)
+        assert program.wait_for_exit() == 0
+        assert b"\x1b[?1049l" in program.received
+        assert b"\x1b[?25h" in program.received
