@@ -2,9 +2,9 @@
 
 import logging
 import os
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO, Any
 
 from streamtui.redact import Redactor
 
@@ -37,7 +37,7 @@ def log_to_file(path: Path) -> None:
 class _PrivateFile(RotatingFileHandler):
     """Mode 0600 from its first byte on; a full disk loses a line of the log and nothing else."""
 
-    def _open(self) -> IO[Any]:
+    def _open(self) -> TextIOWrapper:
         descriptor = os.open(
             self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600
         )

@@ -16,6 +16,7 @@ from streamtui.ui.pane_state import (
     Phase,
     cost,
     elapsed,
+    model_name,
     rate,
     sparkline,
     tokens,
@@ -126,7 +127,7 @@ def border_title(
 def _names(pane: PaneState, room: int, *, ascii_only: bool) -> list[Segment]:
     """Endpoint and model; the model's tail goes first, then the model, then the endpoint's tail."""
     endpoint = safe_line(pane.endpoint, limit=_NAME_LIMIT)
-    model = safe_line(pane.model, limit=_NAME_LIMIT)
+    model = safe_line(model_name(pane), limit=_NAME_LIMIT)
     room_for_model = room - cell_len(endpoint) - 2
     if model and room_for_model >= min(_SHORTEST_MODEL, cell_len(model)):
         short = shorten(model, room_for_model, ascii_only=ascii_only)

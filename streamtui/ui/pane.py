@@ -16,6 +16,7 @@ from streamtui.ui.border_text import shorten
 from streamtui.ui.box import Box, Line
 from streamtui.ui.clock import STEADY_SECONDS, UNHURRIED_SECONDS, Clock
 from streamtui.ui.paint import Painted, Words, width_of
+from streamtui.ui.pane_state import model_name
 from streamtui.ui.state import PaneState, border_subtitle, border_title
 from streamtui.ui.transcript import Transcript
 
@@ -162,7 +163,7 @@ class Pane(Box, can_focus=True):
     @property
     def name_on_tab(self) -> str:
         """Endpoint and model, safe to draw."""
-        return safe_line(f"{self.state.endpoint} {self.state.model}".strip(), limit=200)
+        return safe_line(f"{self.state.endpoint} {model_name(self.state)}".strip(), limit=200)
 
     def _draw_bottom(self, now: float) -> None:
         position = self._position()

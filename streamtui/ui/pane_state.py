@@ -277,6 +277,11 @@ def elapsed(pane: PaneState, now: float) -> float:
     return max(0.0, end - pane.run_started)
 
 
+def model_name(pane: PaneState) -> str:
+    """The model, without the endpoint's name where it only repeats it: `demo/verse` of `demo`."""
+    return pane.model.removeprefix(f"{pane.endpoint}/")
+
+
 def ttft(pane: PaneState) -> float | None:
     """Seconds until the first thing that a user could see; None while there is none."""
     if pane.run_started is None or pane.first_visible is None:
