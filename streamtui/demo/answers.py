@@ -101,8 +101,8 @@ def tools(question: Question) -> Draft:
         return _draft(f"The tool says: {_shortened(question.tool_result)} {_disclaimer(question)}")
     if not question.can_call_tools:
         return _draft(
-            "The legacy completions dialect has no tools, so nothing is called here; "
-            f"the chat dialect would call get_weather. {_disclaimer(question)}"
+            "A bare prompt leaves no place for tools, so nothing is called here; "
+            f"in a chat I would call get_weather. {_disclaimer(question)}"
         )
     return Draft(
         answer=split_tokens(f"I will look that up with a tool. {_disclaimer(question)}"),

@@ -9,10 +9,17 @@ from typing import Annotated, Any, assert_never
 
 from msgspec import Meta, Struct
 
-from streamtui.demo.dialect import Refusal, checked
+from streamtui.demo.dialect import (
+    EVENT_STREAM,
+    Answer,
+    Content,
+    Refusal,
+    checked,
+    put_together,
+    text_of,
+)
 from streamtui.demo.openai_common import (
     DONE,
-    EVENT_STREAM,
     Envelope,
     OpenAIRequest,
     error_body,
@@ -30,19 +37,9 @@ from streamtui.demo.scripts import (
 )
 
 
-class _Part(Struct):
-    text: str | None = None
-
-
 class _Message(Struct):
     role: str
-    content: str | list[_Part] | None = None
-
-    @property
-    def text(self) -> str:
-        if isinstance(self.content, list):
-            return "".join(part.text or "" for part in self.content)
-        return self.content or ""
+    content: Content = None
 
 
 class _ChatRequest(OpenAIRequest, kw_only=True):
@@ -53,21 +50,24 @@ class OpenAIChat:
     """`POST /v1/chat/completions`."""
 
     path = "/v1/chat/completions"
-    stream_type = EVENT_STREAM
 
     def read(self, fields: dict[str, Any]) -> Question:
         asked = checked(fields, _ChatRequest)
-        return asked.question(tuple(Turn(message.role, message.text) for message in asked.messages))
+        return asked.question(
+            tuple(Turn(message.role, text_of(message.content)) for message in asked.messages)
+        )
 
     def writer(self, question: Question, request_id: str) -> "ChatWriter":
         return ChatWriter(question, request_id)
 
-    def error_body(self, refusal: Refusal) -> bytes:
-        return error_body(refusal)
+    def error_body(self, refusal: Refusal, request_id: str) -> bytes:
+        return error_body(refusal, request_id)
 
 
 class ChatWriter:
     """One answer as `chat.completion.chunk` objects, or as one `chat.completion`."""
+
+    stream_type = EVENT_STREAM
 
     def __init__(self, question: Question, request_id: str) -> None:
         self._envelope = Envelope(question, f"chatcmpl-{request_id}", "chat.completion.chunk")
@@ -85,7 +85,7 @@ class ChatWriter:
         return failure_events(message)
 
     def whole(self, steps: Iterable[Step], ending: Ending, usage: Usage) -> bytes:
-        choice = _choice(ending.value, message=_whole_message(list(steps)))
+        choice = _choice(ending.value, message=_whole_message(put_together(steps)))
         return self._envelope.whole("chat.completion", choice, usage)
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
@@ -110,20 +110,12 @@ def _delta(step: Step) -> dict[str, Any]:
             assert_never(step)
 
 
-def _whole_message(steps: list[Step]) -> dict[str, Any]:
-    text = "".join(step.text for step in steps if isinstance(step, Said))
-    thoughts = "".join(step.text for step in steps if isinstance(step, Thought))
-    arguments = "".join(step.fragment for step in steps if isinstance(step, CallArguments))
-    calls = [
-        _tool_call(step.call_id, step.name, arguments)
-        for step in steps
-        if isinstance(step, CallStarted)
-    ]
-    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
-    if thoughts:
-        message["reasoning_content"] = thoughts
-    if calls:
-        message["tool_calls"] = calls
+def _whole_message(answer: Answer) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
+    if answer.thoughts:
+        message["reasoning_content"] = answer.thoughts
+    if call := answer.call:
+        message["tool_calls"] = [_tool_call(call.call_id, call.name, answer.arguments)]
     return message
 
 

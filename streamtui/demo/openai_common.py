@@ -1,18 +1,15 @@
-"""What OpenAI's two older dialects have in common: fields, errors, counts, end marker. No I/O."""
+"""What OpenAI's dialects have in common: fields, errors, counts, end marker. No I/O."""
 
 import time
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct, json
+from msgspec import Struct, json
 
-from streamtui.demo.dialect import Refusal, server_sent_event
+from streamtui.demo.dialect import AtLeastOne, Refusal, server_sent_event, stop_sequences
 from streamtui.demo.question import Overrides, Question, Turn
 from streamtui.demo.scripts import Usage
 
 DONE = server_sent_event(b"[DONE]")
-EVENT_STREAM = "text/event-stream; charset=utf-8"
-
-_AtLeastOne = Annotated[int, Meta(ge=1)]
 
 _ERROR_TYPES = {403: "permission_error", 429: "requests"}
 
@@ -22,15 +19,15 @@ class StreamOptions(Struct):
 
 
 class OpenAIRequest(Struct, kw_only=True):
-    """The fields of both dialects that the demo obeys; it ignores all others."""
+    """The fields of the two older dialects that the demo obeys; it ignores all others."""
 
     model: str
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: _AtLeastOne | None = None
-    max_completion_tokens: _AtLeastOne | None = None
-    max_output_tokens: _AtLeastOne | None = None
-    n: _AtLeastOne | None = None
+    max_tokens: AtLeastOne | None = None
+    max_completion_tokens: AtLeastOne | None = None
+    max_output_tokens: AtLeastOne | None = None
+    n: AtLeastOne | None = None
     stop: str | list[str] | None = None
     demo: Overrides | None = None
 
@@ -46,15 +43,11 @@ class OpenAIRequest(Struct, kw_only=True):
             stream=self.stream or False,
             with_usage=bool(self.stream_options and self.stream_options.include_usage),
             max_tokens=self.max_completion_tokens or self.max_output_tokens or self.max_tokens,
-            stop=self._stops(),
+            stop=stop_sequences(self.stop),
             can_think=can_think,
             can_call_tools=can_call_tools,
             overrides=self.demo or Overrides(),
         )
-
-    def _stops(self) -> tuple[str, ...]:
-        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return tuple(filter(None, stops))
 
 
 class Envelope:
@@ -89,8 +82,8 @@ class Envelope:
         return server_sent_event(json.encode(self._fields | choices | counts))
 
 
-def error_body(refusal: Refusal) -> bytes:
-    """`{"error": {message, type, param, code}}`."""
+def error_body(refusal: Refusal, _request_id: str) -> bytes:
+    """`{"error": {message, type, param, code}}`; the request's id is in a header only."""
     default = "server_error" if refusal.status >= 500 else "invalid_request_error"
     kind = _ERROR_TYPES.get(refusal.status, default)
     return error_object(refusal.message, kind, refusal.param, refusal.code)

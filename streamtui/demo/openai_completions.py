@@ -7,10 +7,9 @@ reasoning or tool calls, so the scripts are asked to do without.
 from collections.abc import Iterable
 from typing import Any
 
-from streamtui.demo.dialect import Refusal, checked
+from streamtui.demo.dialect import EVENT_STREAM, Refusal, checked
 from streamtui.demo.openai_common import (
     DONE,
-    EVENT_STREAM,
     Envelope,
     OpenAIRequest,
     error_body,
@@ -38,7 +37,6 @@ class OpenAICompletions:
     """`POST /v1/completions`."""
 
     path = "/v1/completions"
-    stream_type = EVENT_STREAM
 
     def read(self, fields: dict[str, Any]) -> Question:
         asked = checked(fields, _CompletionRequest)
@@ -48,12 +46,14 @@ class OpenAICompletions:
     def writer(self, question: Question, request_id: str) -> "CompletionWriter":
         return CompletionWriter(question, request_id)
 
-    def error_body(self, refusal: Refusal) -> bytes:
-        return error_body(refusal)
+    def error_body(self, refusal: Refusal, request_id: str) -> bytes:
+        return error_body(refusal, request_id)
 
 
 class CompletionWriter:
     """One answer as `text_completion` objects: chunks and the whole have the same shape."""
+
+    stream_type = EVENT_STREAM
 
     def __init__(self, question: Question, request_id: str) -> None:
         self._envelope = Envelope(question, f"cmpl-{request_id}", _KIND)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from streamtui.demo.tokens import estimate_tokens
+
 MAX_TOKENS_ASKED = 1_000_000
 """Keeps a mistyped `demo.tokens` from filling the memory of the console."""
 
@@ -38,14 +40,21 @@ class Question(Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     can_think: bool = True
-    """Whether the dialect has a place for reasoning."""
+    """Whether the answer has a place for reasoning."""
     can_call_tools: bool = True
+    as_array: bool = False
+    """Whether the stream is to be one JSON array, where the dialect has that form too."""
     overrides: Overrides = Overrides()
 
     @property
     def prompt(self) -> str:
         """The newest thing that the user said; empty when there is none."""
         return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were sent, estimated."""
+        return sum(estimate_tokens(turn.text) for turn in self.turns)
 
     @property
     def turn_number(self) -> int:

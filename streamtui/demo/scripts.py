@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from streamtui.demo import answers
 from streamtui.demo.answers import Draft, ToolCall
 from streamtui.demo.question import Question
-from streamtui.demo.tokens import estimate_tokens
 
 AS_FAST_AS_IT_CAN = math.inf
 
@@ -176,7 +175,7 @@ def _length(draft: Draft) -> int:
 
 def _usage(question: Question, draft: Draft, length: int) -> Usage:
     return Usage(
-        input=sum(estimate_tokens(turn.text) for turn in question.turns),
+        input=question.tokens,
         output=length,
         reasoning=min(len(draft.thoughts), length),
     )

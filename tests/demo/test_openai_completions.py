@@ -43,7 +43,7 @@ async def test_tools_are_explained_rather_than_called(
     http: aiohttp.ClientSession, server: DemoServer
 ) -> None:
     events = await stream(http, server, request_body("completions", "demo/tools"))
-    assert "legacy completions dialect has no tools" in "".join(pieces(events))
+    assert "no place for tools" in "".join(pieces(events))
     assert finish_reasons(events) == ["stop"]
 
 
