@@ -22,7 +22,7 @@ def open_console(context: click.Context, specs: Sequence[str], prompt: str) -> i
     _need_terminal()
     config = common.load(common.config_path(context))
     opening = [config.endpoint(spec) for spec in specs or (config.default_endpoint,)]
-    return _show(config, opening, prompt)
+    return _show(context, config, opening, prompt)
 
 
 @click.command("demo")
@@ -33,11 +33,16 @@ def demo(context: click.Context) -> int:
     _need_terminal()
     config = common.load(common.config_path(context))
     opening = [config.endpoint(model) for model in _DEMO_MODELS]
-    return _show(config, opening, _DEMO_PROMPT, show_events=True)
+    return _show(context, config, opening, _DEMO_PROMPT, show_events=True)
 
 
 def _show(
-    config: "Config", opening: "list[Endpoint]", prompt: str, *, show_events: bool = False
+    context: click.Context,
+    config: "Config",
+    opening: "list[Endpoint]",
+    prompt: str,
+    *,
+    show_events: bool = False,
 ) -> int:
     from streamtui.ui.app import StreamTUIApp
 
@@ -49,6 +54,7 @@ def _show(
             prompt=prompt,
             show_events=show_events,
             close_doors=doors.close,
+            load_config=lambda: common.load(common.config_path(context)),
         )
         app.run()
     return app.return_code or 0

@@ -20,13 +20,15 @@ from textual.binding import BindingType
 from textual.notifications import SeverityLevel
 from textual.theme import Theme
 
-from streamtui.config import Config, Endpoint, Price
+from streamtui.config import Config, Endpoint, Price, changed_keys
 from streamtui.engine.doors import Doors, Subscription
+from streamtui.errors import ConfigError
 from streamtui.events import Event, StreamStalled
 from streamtui.safe_text import safe_line
 from streamtui.ui import clipboard
 from streamtui.ui.clock import SLOW_SECONDS, Beat, Clock
 from streamtui.ui.commands import COMMANDS, Where, bindings_for
+from streamtui.ui.config_watch import LOOK_SECONDS, ConfigWatch
 from streamtui.ui.desk import Desk
 from streamtui.ui.event_log import EventLog
 from streamtui.ui.pane_actions import PaneActions
@@ -46,6 +48,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
     """One pane per endpoint in `opening`; `prompt`, if there is one, is sent to all at once.
 
     `close_doors` ends the engine; it may block, so it is called in a thread when the app ends.
+    `load_config` reads the configuration again, when its file was saved.
     """
 
     TITLE = "streamtui"
@@ -62,6 +65,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         prompt: str = "",
         show_events: bool = False,
         close_doors: Callable[[], None] = lambda: None,
+        load_config: Callable[[], Config] | None = None,
         clock: Clock | None = None,
         host: str | None = None,
         themes: Sequence[Theme] | None = None,
@@ -76,6 +80,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self._first_prompt = prompt
         self._show_events = show_events
         self._close_doors = close_doors
+        self._load_config = load_config
         self._host = socket.gethostname().partition(".")[0] if host is None else host
         self.main = Console(
             self.state, self.desk, clock or Clock(), host=safe_line(self._host, limit=24)
@@ -117,6 +122,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self.app_resume_signal.subscribe(self, lambda _app: self.program.redraw())
         self.main.log_box.display = self._show_events
         self._next_minute()
+        self._watch_config()
         self.call_after_refresh(self._open_first)
 
     async def on_unmount(self) -> None:
@@ -199,6 +205,33 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             self.runs.send_to(self.desk.order, self._first_prompt)
         for warning in self.config.warnings:
             self.notice(f"{safe_line(warning)}.", title="Configuration", severity="warning")
+
+    def _watch_config(self) -> None:
+        if self._load_config is None or not self.config.path:
+            return
+        load, watch = self._load_config, ConfigWatch(Path(self.config.path))
+
+        def look() -> None:
+            if watch.changed():
+                self.run_worker(self._read_config_again(load), group="config", exclusive=True)
+
+        self.set_interval(LOOK_SECONDS, look)
+
+    async def _read_config_again(self, load: Callable[[], Config]) -> None:
+        try:
+            config = await asyncio.to_thread(load)
+        except ConfigError as error:
+            words = f"{safe_line(str(error))}. What was in force stays in force."
+            self.notice(words, title="Configuration not read", severity="error")
+            return
+        changes = changed_keys(self.config, config)
+        self.config = config
+        self.state.prices = _prices(config)
+        if config.theme in self.theme_names:
+            self.theme = config.theme
+        if changes:
+            words = f"{safe_line(', '.join(changes), limit=300)}. New panes use it."
+            self.notice(words, title="Configuration read again")
 
     def _take_themes(self, themes: Sequence[Theme]) -> list[str]:
         for theme in themes:

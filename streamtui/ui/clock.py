@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 FRAME_SECONDS = 0.05
-"""Twenty frames a second: nobody sees more, and twice as many cost twice the CPU (speed.md, 1)."""
+"""Twenty frames a second: nobody sees more, and three times as many cost twice the CPU."""
 SLOW_SECONDS = 0.25
 """Ages and countdowns move that often while something is live."""
 STEADY_SECONDS = 0.2

@@ -17,7 +17,7 @@ from streamtui.ui.line_input import is_chord
 from streamtui.ui.paint import Words
 
 PASTE_GAP = 0.03
-"""Seconds: enter that follows typed text faster was not pressed by a person (product.md, 5)."""
+"""Seconds: enter that follows typed text faster was not pressed by a person."""
 MOST_PROMPTS = 500
 TYPE_HERE = "Type a prompt"
 TYPE_THERE = "i goes here to type a prompt"
@@ -46,7 +46,7 @@ _EDITING = {
     "ctrl+z": "undo",
     "ctrl+y": "redo",
 }
-"""Textual's own list binds ctrl+a, and ctrl+c to copying; both are taken (product.md, 5)."""
+"""Textual's own list binds ctrl+a, and ctrl+c to copying; both are taken."""
 
 
 class PromptHistory:

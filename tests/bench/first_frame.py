@@ -25,9 +25,10 @@ class Empty(App):
         yield Static("screen is ready")
 Empty().run()
 """
+# The cursor stands on the first letter of the prompt's own words, in a style of its own.
 COMMANDS = {
     "empty Textual app": ([sys.executable, "-c", EMPTY_APP], b"screen is ready"),
-    "console": ([sys.executable, "-m", "streamtui", "-e", "demo/verse"], b"Type a prompt"),
+    "console": ([sys.executable, "-m", "streamtui", "-e", "demo/verse"], b"ype a prompt"),
 }
 GIVE_UP_SECONDS = 30.0
 

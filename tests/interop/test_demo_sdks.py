@@ -1,6 +1,6 @@
 """The official clients read the demo server as they read the services it imitates.
 
-What they do about faults is what wire.md, §2.12, says that they do.
+What they do about faults was seen with the versions named in `pyproject.toml`.
 """
 
 import json
@@ -282,7 +282,7 @@ class TestGemini:
     async def client(
         self, server: DemoServer, request: pytest.FixtureRequest
     ) -> AsyncIterator["genai.client.AsyncClient"]:
-        # With aiohttp at hand the SDK would take that, and wire.md looked at httpx.
+        # With aiohttp at hand the SDK would take that; its errors have other classes.
         async with httpx2.AsyncClient() as http:
             options = HttpOptions(
                 base_url=server.root_url, api_version=request.param, httpx_async_client=http

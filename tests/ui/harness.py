@@ -102,6 +102,7 @@ async def console(
     show_events: bool = False,
     opening: Sequence[Endpoint] = (),
     config: Config | None = None,
+    load: Callable[[], Config] | None = None,
 ) -> AsyncIterator[Console]:
     """A console with panes that are open and idle, or asked `prompt`."""
     doors = ScriptedDoors()
@@ -112,6 +113,7 @@ async def console(
         prompt=prompt,
         show_events=show_events,
         close_doors=doors.close,
+        load_config=load,
         clock=Clock(lambda: doors.now, lambda: WALL + doors.now - MONO),
         host="build-07",
     )

@@ -94,8 +94,8 @@ async def test_zoom_shows_one_pane_and_tabs_for_the_others() -> None:
         await c.press("alt+right", "alt+z")
         await c.until_shown("streamtui · zoom")
         second_row = c.screen_text().split("\n")[1]
-        assert "1 ○ demo demo/verse" in second_row
-        assert "4 ○ demo demo/tools" in second_row
+        assert "1 ○ demo verse" in second_row
+        assert "4 ○ demo tools" in second_row
         visible = [pane for pane in c.panes if pane.display]
         assert [pane.number for pane in visible] == [2]
         await c.press("alt+z")

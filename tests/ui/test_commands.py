@@ -50,7 +50,7 @@ BOUND_CLASSES: tuple[type[DOMNode], ...] = (
 )
 NEVER_ARRIVES = ("shift+enter", "ctrl+enter", "alt+enter", "ctrl+tab", "ctrl+shift+", "super+")
 
-# product.md, 5: what is built of it.
+# What the manual promises of keys.
 PROMISED = {
     "send": ("enter",),
     "newline": ("ctrl+j",),

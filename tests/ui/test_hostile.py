@@ -132,30 +132,41 @@ def _visit_every_screen(program: PtyProgram) -> None:
     program.wait_for_text("palette")
     program.press(b"go to pane")
     program.wait_for_text("Go to pane 2")
-    program.press(b"\x1b")
-    program.wait_for(lambda text: "palette ─" not in text, "the palette is gone")
+    _close(program, "palette ─")
     program.press(b"\x0e")
     program.wait_for_text("new pane")
-    program.press(b"\x1b")
-    program.wait_for(lambda text: "new pane ─" not in text, "the picker is gone")
+    _close(program, "new pane ─")
     program.press(b"\x1b[15~")
     program.wait_for_text("errors ─")
     program.press(b"\r")
     program.wait_for_text('"error": {')
-    program.press(b"\x1b")
-    program.wait_for(lambda text: '"error": {' not in text, "the event is gone")
+    _close(program, '"error": {')
     program.press(b"\x1bz")
     program.wait_for_text("zoom")
     program.press(b"\x1b[5~\x1b[5~")
     program.wait_until_quiet(0.3)
 
 
+def _ask(program: PtyProgram) -> None:
+    program.press(b"attack!")
+    program.wait_for_text("attack!")
+    # An enter too soon after typed text is a line break.
+    program.wait_until_quiet(0.1)
+    program.press(b"\r")
+    program.wait_for_text("1 failed")
+
+
+def _close(program: PtyProgram, words: str) -> None:
+    """Close a dialog. Half a frame may lack its words too, so a whole one is waited for."""
+    program.wait_until_quiet(0.3)
+    program.press(b"\x1b")
+    program.wait_for(lambda text: words not in text, f"no {words}")
+    program.wait_until_quiet(0.3)
+
+
 def test_copying_is_the_only_way_to_the_clipboard(tmp_path: Path) -> None:
     with hostile_program() as program:
-        program.press(b"go")
-        program.wait_for_text("go")
-        program.press(b"\r")
-        program.wait_for_text("1 failed")
+        _ask(program)
         assert b"\x1b]52;" not in program.received
         program.press(b"\x1by")
         program.wait_for(lambda _text: b"\x1b]52;c;" in program.received, "OSC 52, asked for")
@@ -194,10 +205,7 @@ def test_a_paste_without_brackets_is_one_prompt() -> None:
 
 def test_nothing_is_written_while_nothing_happens() -> None:
     with hostile_program() as program:
-        program.press(b"go")
-        program.wait_for_text("go")
-        program.press(b"\r")
-        program.wait_for_text("1 failed")
+        _ask(program)
         program.wait_for_text("Run failed")
         program.press(b"\x1b")
         program.wait_for(lambda text: "Run failed" not in text, "no toast")
@@ -251,5 +259,5 @@ def test_a_signal_ends_the_console_and_restores_the_terminal(number: signal.Sign
     with hostile_program() as program:
         os.kill(program.pid, number)
         assert program.wait_for_exit() == 0
-        assert b"\x1b[?1049l" in program.received
-        assert b"\x1b[?25h" in program.received
+        program.wait_for(lambda _text: b"\x1b[?1049l" in program.received, "the screen of before")
+        program.wait_for(lambda _text: b"\x1b[?25h" in program.received, "the cursor")
