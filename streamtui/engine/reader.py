@@ -87,11 +87,11 @@ class AnswerReader:
             # A last frame without its blank line may be the end marker itself.
             left = chain(self._framer.feed(bytes(self._held)), self._framer.close())
             yield from self._read(left)
-        yield from _chunk(self._mender.close())
+        yield from _chunk(self._mender.mend(self._decoder.close()) + self._mender.close())
 
     def verdict(self) -> ProtocolError | None:
-        """After the end of the body: why the answer is not whole, or None when it is."""
-        if self.complete:
+        """After a clean end of the body: why the answer is not whole, or None when it is."""
+        if self.complete or (self._frames and self._decoder.ends_with_body):
             return None
         if self._frames:
             return ProtocolError(

@@ -34,6 +34,8 @@ class Decoder(Protocol):
     """A mark of success was seen: from here on nothing can turn the answer into a failure."""
     ended: bool
     """The last frame was seen: nothing that matters comes after it."""
+    ends_with_body: bool
+    """The protocol has no end marker: a body that ends cleanly now holds a whole answer."""
 
     def feed(self, framed: Framed) -> list[Delta]:
         """What a frame adds to the answer.
@@ -47,6 +49,9 @@ class Decoder(Protocol):
 
         Raises ProviderError when it is an error, ProtocolError when it is neither.
         """
+
+    def close(self) -> list[Delta]:
+        """What can only be told when nothing more comes, however the body ended."""
 
 
 class Dialect(Protocol):
@@ -79,7 +84,7 @@ class ServerError(Struct, frozen=True):
 
 def setting(endpoint: Endpoint, name: Literal["api_version", "auth"]) -> str:
     """A setting of the endpoint that only some dialects have; empty where it is not made."""
-    return str(getattr(endpoint, name, ""))
+    return endpoint.auth if name == "auth" else endpoint.api_version
 
 
 def parse_json(text: str | bytes) -> Any:

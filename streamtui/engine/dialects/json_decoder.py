@@ -36,6 +36,7 @@ class JSONDecoder(ABC):
     def __init__(self) -> None:
         self.complete = False
         self.ended = False
+        self.ends_with_body = False
         self._announced = False
         self._usage: Usage | None = None
         self._finish_reason = ""
@@ -58,6 +59,10 @@ class JSONDecoder(ABC):
             raise no_answer(document)
         self.complete = self.ended = True
         return deltas
+
+    def close(self) -> list[Delta]:
+        """What can only be told when nothing more comes."""
+        return []
 
     @abstractmethod
     def _read(self, fields: dict[str, Any], event: str) -> list[Delta] | None:

@@ -57,13 +57,16 @@ class OpenAIDecoder(JSONDecoder):
     def _read(self, fields: dict[str, Any], _event: str) -> list[Delta] | None:
         if not {"choices", "usage"} & fields.keys():
             return None
-        deltas = self._announce_chunk(fields)
+        deltas = [] if self._announced else self._announce_chunk(fields)
         for choice in map(as_dict, as_list(fields.get("choices"))):
             # Only the first of several alternatives is an answer to show.
             if choice.get("index", 0) == 0:
                 deltas += self._read_choice(choice)
                 deltas += self._read_finish(choice)
-        return deltas + self._count(read_usage(fields.get("usage")))
+        # Null in all chunks but one, and chunks are many.
+        if usage := fields.get("usage"):
+            deltas += self._count(read_usage(usage))
+        return deltas
 
     def _read_document(self, document: object) -> list[Delta] | None:
         fields = as_dict(document)

@@ -73,6 +73,30 @@ PATHS_AND_BODIES: list[Any] = [
         {"model": "m", "messages": [SYSTEM, *SPOKEN], "stream": True},
         id="ollama",
     ),
+    pytest.param(
+        "langserve",
+        "/stream",
+        {
+            "input": [
+                {"type": "system", "content": "Be brief"},
+                {"type": "human", "content": "hi"},
+                {"type": "ai", "content": "Hello"},
+                {"type": "human", "content": "again"},
+            ]
+        },
+        id="langserve",
+    ),
+    pytest.param(
+        "langgraph",
+        "/runs/stream",
+        {
+            "assistant_id": "agent",
+            "input": {"messages": [SYSTEM, *SPOKEN]},
+            "stream_mode": ["messages-tuple"],
+        },
+        id="langgraph",
+    ),
+    pytest.param("sse", "", {"input": "again"}, id="sse"),
 ]
 
 
@@ -105,6 +129,9 @@ KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
         ("gemini", {"auth": "none"}, {}),
         ("ollama", {}, BEARER),
         ("ollama", {"api_key": None}, {}),
+        ("langserve", {}, BEARER),
+        ("langgraph", {}, {"x-api-key": "KEY"}),
+        ("sse", {}, BEARER),
         (
             "openai-chat",
             {"headers": {"authorization": "Basic dTpw"}},
