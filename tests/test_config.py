@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from streamtui.config import (
     EMBEDDED_DEMO_URL,
-    SUPPORTED_DIALECTS,
     Config,
     Endpoint,
     Price,
@@ -33,7 +32,7 @@ from streamtui.config import (
 )
 from streamtui.config.known import KNOWN_ENDPOINTS, KnownEndpoint
 from streamtui.config.managed import set_managed, write_managed
-from streamtui.config.tables import LATER_ENDPOINT_KEYS
+from streamtui.config.tables import KEY_SOURCES
 from streamtui.config.toml_lines import MAX_BYTES, KeyPath, parse_toml
 from streamtui.errors import ConfigError
 from streamtui.redact import Secret
@@ -189,19 +188,16 @@ def test_a_demo_endpoint_of_the_user_wins(load: Load) -> None:
     assert config.endpoints["demo"].base_url == "https://host.example/v1"
 
 
-@pytest.mark.parametrize("row", KNOWN_ENDPOINTS, ids=lambda row: row.name)
-def test_a_known_endpoint_needs_its_key_and_a_supported_dialect(
-    load: Load, row: KnownEndpoint
-) -> None:
+WITH_A_KEY = [row for row in KNOWN_ENDPOINTS if row.key_env]
+
+
+@pytest.mark.parametrize("row", WITH_A_KEY, ids=lambda row: row.name)
+def test_a_known_endpoint_is_there_with_its_key(load: Load, row: KnownEndpoint) -> None:
     assert row.name not in load().endpoints
-    config = load(env={row.key_env or row.base_url_env: "x"})
-    if row.dialect in SUPPORTED_DIALECTS:
-        source = f"environment variable {row.key_env}"
-        assert config.endpoints[row.name] == Endpoint(
-            row.name, row.dialect, row.base_url, row.model, Secret("x"), source
-        )
-    else:
-        assert row.name not in config.endpoints
+    source = f"environment variable {row.key_env}"
+    assert load(env={row.key_env: "x"}).endpoints[row.name] == Endpoint(
+        row.name, row.dialect, row.base_url, row.model, Secret("x"), source
+    )
 
 
 def test_the_table_of_known_endpoints_has_those_of_the_manual() -> None:
@@ -286,7 +282,7 @@ def test_the_models_of_a_users_own_demo_stay_as_they_are(load: Load) -> None:
         ("", "unknown endpoint ''"),
         ("own/", "found no model after own/"),
         ("mistral", "needs its key in the environment variable MISTRAL_API_KEY"),
-        ("gemini/x", "not yet: the endpoint gemini"),
+        ("gemini/x", "needs its key in the environment variable GEMINI_API_KEY"),
     ],
 )
 def test_a_spec_that_names_nothing_is_an_error(load: Load, spec: str, words: str) -> None:
@@ -340,12 +336,6 @@ def test_a_value_that_no_header_takes_is_refused_and_not_shown(load: Load, value
     assert value not in str(error)
 
 
-def test_a_literal_key_is_refused_and_not_shown(load: Load) -> None:
-    error = refuse(load, f'{OWN}api_key = "{KEY}"')
-    assert error.reason.startswith("not yet")
-    assert KEY not in str(error)
-
-
 # --- Mistakes -----------------------------------------------------------------------------------
 
 # fmt: off
@@ -360,7 +350,6 @@ MISTAKES = [
     ("[defaults]\ntheme = 1", 2, "defaults.theme", "expected text in quotes, found a whole number"),
     ("[defaults]\nendpoint = ''", 2, "defaults.endpoint", "expected a name"),
     ("[defaults]\nendpoint = 'demi'", 2, "defaults.endpoint", "did you mean demo?"),
-    ("[defaults]\nendpoint = 'ollama'", 2, "defaults.endpoint", "not yet"),
     ("[history]\nkeep = 'disc'", 2, "history.keep", "expected memory, disk or off; did you mean d"),
     ("[endpoints.x]\nmodel = 'm'", 1, "endpoints.x.dialect", "is missing here"),
     ("[proxies.x]", 1, "proxies.x.url", "is missing here"),
@@ -403,7 +392,7 @@ MISTAKES = [
     (OWN + 'headers.X = "a\\r\\nB: c"', 4, "endpoints.own.headers.X", "without line breaks"),
     (OWN + 'headers.X = "a\\u0000"', 4, "endpoints.own.headers.X", "without line breaks"),
     (OWN + 'headers."X: a" = "a"', 4, "endpoints.own.headers.'X: a'", "name of an HTTP header"),
-    (OWN + "proxy = ''", 4, "endpoints.own.proxy", 'a name, a URL or "direct"'),
+    (OWN + "proxy = ''", 4, "endpoints.own.proxy", 'a name, a URL, "env" or'),
     (OWN + "proxy = 'offic'\n" + OFFICE, 4, "endpoints.own.proxy", "did you mean office?"),
     (OWN + "proxy = 'http://'", 4, "endpoints.own.proxy", "it has no host"),
     ("[endpoints.'a/b']", 1, "endpoints.'a/b'", "expected a name"),
@@ -434,8 +423,6 @@ def endpoint_with(key: str, value: str) -> str:
 @pytest.mark.parametrize(
     ("dialect", "words"),
     [
-        ("anthropic", "not yet: the dialect anthropic"),
-        ("openai-responses", "not yet: the dialect openai-responses"),
         ("openai-cat", "unknown dialect 'openai-cat'; did you mean openai-chat?; expected one of"),
         ("OPENAI", "unknown dialect 'OPENAI'; expected one of openai-chat, openai-completions"),
     ],
@@ -720,12 +707,31 @@ def test_host_port_of_a_proxy(load: Load, url: str, host_port: str) -> None:
     assert proxy.url == f"http://{host_port}"
 
 
-@pytest.mark.parametrize("scheme", ["https", "socks5", "socks5h"])
-def test_later_kinds_of_proxies_are_not_yet(load: Load, scheme: str) -> None:
-    for text in (f'{OWN}proxy = "{scheme}://h:1"', f'[proxies.x]\nurl = "{scheme}://u:pw@h:1"'):
-        error = refuse(load, text)
-        assert error.reason.startswith(f"not yet: a proxy of {scheme}://")
-        assert "pw" not in error.reason
+@pytest.mark.parametrize(
+    ("scheme", "port"), [("http", 80), ("https", 443), ("socks5", 1080), ("socks5h", 1080)]
+)
+def test_every_kind_of_proxy_has_its_usual_port(load: Load, scheme: str, port: int) -> None:
+    proxy = proxy_of(load, f"{scheme.upper()}://me:pw@h")
+    assert proxy == Proxy(f"h:{port}", f"{scheme}://h:{port}", "me", Secret("pw"))
+    assert proxy.scheme == scheme
+    assert proxy.is_socks == scheme.startswith("socks")
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "words"),
+    [
+        ('url = "socks5://me@h"', "url", "only with a password"),
+        ('url = "socks5://h"\nusername = "me"', "username", "only with a password"),
+        ('url = "socks5://me:p%C3%A4ss@h"', "url", "ASCII"),
+        (f'url = "socks5h://me:{"p" * 256}@h"', "url", "up to 255"),
+        ('url = "socks4://h"', "url", "such as http://host:port"),
+    ],
+)
+def test_what_socks_cannot_say_is_refused(load: Load, lines: str, key: str, words: str) -> None:
+    error = refuse(load, f"[proxies.x]\n{lines}")
+    assert error.key == f"proxies.x.{key}"
+    assert words in error.reason
+    assert "ppp" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -830,7 +836,7 @@ def test_without_a_key_or_a_way_outside_there_is_no_warning(
 def test_a_proxy_of_the_environment_that_is_not_used_is_warned_of(load: Load) -> None:
     config = load(OWN, env={"https_proxy": "http://u:hunter2@p:1"})
     assert config.env_proxy == "https_proxy"
-    assert "https_proxy is set but not used yet: own" in config.warnings[0]
+    assert "https_proxy is set and not used: own" in config.warnings[0]
     assert "hunter2" not in config.warnings[0]
 
 
@@ -989,11 +995,16 @@ def test_no_secret_in_the_repr_of_a_config(load: Load) -> None:
 
 OPTIONAL = re.compile(r"# (\[[\w.]+\]$|[\w.]+ = )")
 NOT_YET = "# not yet: "
+OR = "# or: "
 
 
 def uncommented(text: str) -> list[str]:
     """The lines of the example with every optional key in force."""
     return [line[2:] if OPTIONAL.match(line) else line for line in text.splitlines()]
+
+
+def alternatives() -> list[str]:
+    return [line for line in EXAMPLE.read_text().splitlines() if line.startswith(OR)]
 
 
 def key_of(line: str) -> str:
@@ -1057,14 +1068,37 @@ def test_the_example_loads_with_every_optional_line(load: Load) -> None:
 
 
 def test_the_example_has_every_key() -> None:
-    text = EXAMPLE.read_text().replace(NOT_YET, "# ")
+    text = EXAMPLE.read_text().replace(NOT_YET, "# ").replace(OR, "# ")
     keys = (
         "endpoint theme url username password_env no_proxy loopback dialect base_url model"
         " api_key api_key_command api_key_env api_key_file proxy fallbacks params headers timeouts"
-        " retries max_concurrent tls price keep"
+        " retries max_concurrent tls price keep auth api_version"
     )
     assert [key for key in keys.split() if not re.search(rf"(?m)^(# )?{key} = ", text)] == []
     assert all(word in text for word in ("first_token", "total", "review.steps"))
+
+
+@pytest.mark.parametrize("line", alternatives())
+def test_each_alternative_of_the_example_can_be_said(load: Load, tmp_path: Path, line: str) -> None:
+    """With the files and commands that there are here in place of those of the example."""
+    (tmp_path / "key").touch(mode=0o600)
+    (tmp_path / "key").write_text("k")
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+    (tmp_path / "config.toml").touch(mode=0o600)
+    text = line.removeprefix(OR)
+    for there, here in (
+        ("~/.openai-key", "key"),
+        ("/etc/ssl/corp.pem", "ca.pem"),
+        ('"pass", "show"', f'"{sys.executable}", "-c", "print(1)"'),
+    ):
+        text = text.replace(there, here)
+    lines = uncommented(EXAMPLE.read_text())
+    lines.insert(lines.index(line), text)
+    if key_of(text) in KEY_SOURCES:
+        # A key comes from one of them.
+        lines = [one for one in lines if key_of(one) != "api_key_env"]
+    config = load(without_repeated_keys(lines), env={"PROXY_PASSWORD": "pw", "OPENAI_API_KEY": "k"})
+    assert "openai" in config.endpoints
 
 
 @pytest.mark.parametrize("line", later_lines())
@@ -1077,8 +1111,7 @@ def test_each_line_of_the_example_that_is_not_yet_is_refused_by_name(load: Load,
 
 def test_all_that_is_not_yet_is_in_the_example() -> None:
     assert {key_of(line.removeprefix(NOT_YET)) for line in later_lines()} == {
-        *LATER_ENDPOINT_KEYS,
-        *("url", "dialect", "proxy", "keep", "review.steps", "quit"),
+        *("keep", "review.steps", "quit"),
     }
 
 

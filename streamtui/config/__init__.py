@@ -5,23 +5,33 @@ Nothing here opens a connection, and no value is a module global: a Config is pa
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
-from streamtui.config import values
+from streamtui.config import keys, values
+from streamtui.config.env_proxy import env_proxy, proxy_variable, unread_exceptions
 from streamtui.config.known import (
     DEMO_ENDPOINT,
     DEMO_MODEL,
+    DIALECTS,
     EMBEDDED_DEMO_URL,
     KNOWN_ENDPOINTS,
-    SUPPORTED_DIALECTS,
     KnownEndpoint,
 )
-from streamtui.config.tables import EndpointTable, Place, Price, ProxyTable, Timeouts, read_tables
-from streamtui.config.toml_lines import read_toml
+from streamtui.config.tables import (
+    EndpointTable,
+    Place,
+    Price,
+    ProxyTable,
+    Timeouts,
+    Tls,
+    read_tables,
+)
+from streamtui.config.toml_lines import read_toml, shortened
 from streamtui.config.types import (
     Config,
     Endpoint,
@@ -34,23 +44,20 @@ from streamtui.config.words import changed_keys, show_config
 from streamtui.redact import Secret
 
 __all__ = [
+    "DIALECTS",
     "EMBEDDED_DEMO_URL",
-    "SUPPORTED_DIALECTS",
     "Config",
     "Endpoint",
     "Price",
     "Proxy",
     "Timeouts",
+    "Tls",
     "bypasses_proxy",
     "changed_keys",
     "default_config_path",
     "load_config",
     "show_config",
 ]
-
-_PROXY_VARIABLES = tuple(
-    name for kind in ("https", "http", "all") for name in (f"{kind}_proxy".upper(), f"{kind}_proxy")
-)
 
 
 def default_config_path() -> Path:
@@ -97,7 +104,9 @@ class _Loading:
             if row.name not in endpoints and (known := self._known(row)):
                 endpoints[row.name] = known
         endpoints.setdefault(DEMO_ENDPOINT, _demo_endpoint())
+        endpoints = self._with_fallbacks(endpoints)
         self._warn_of_plain_http(endpoints)
+        self._warn_of_insecure(endpoints)
         env_proxy = self._env_proxy(endpoints)
         return Config(
             endpoints=endpoints,
@@ -106,6 +115,7 @@ class _Loading:
             proxies=self._proxies,
             history=self._tables.history.keep,
             env_proxy=env_proxy,
+            left_out=self._left_out,
             warnings=self._warnings,
         )
 
@@ -120,7 +130,7 @@ class _Loading:
             raise place.inside("password_env").error("needs a username beside it")
         if address.password:
             self._warn_of_readable_password(place.inside("url"))
-        return Proxy(
+        proxy = Proxy(
             name=name,
             url=address.url,
             username=address.username or table.username,
@@ -128,6 +138,7 @@ class _Loading:
             no_proxy=table.no_proxy,
             loopback=table.loopback,
         )
+        return place.inside("username" if table.username else "url").check(_check_login, proxy)
 
     def _password(self, place: Place, variable: str) -> Secret | None:
         if not variable:
@@ -142,21 +153,66 @@ class _Loading:
 
     def _endpoint(self, name: str, table: EndpointTable) -> Endpoint:
         place = self._root.inside("endpoints", name)
-        variable = table.api_key_env
+        api_key, key_source = self._key_of(place, table)
         return Endpoint(
             name=name,
             dialect=table.dialect,
             base_url=values.check_base_url(table.base_url),
             model=table.model,
-            api_key=place.inside("api_key_env").check(self._key, variable),
-            key_source=_key_source(variable),
-            proxy=self._proxy_of(place.inside("proxy"), table.proxy),
+            api_key=api_key,
+            key_source=key_source,
+            proxy=self._proxy_of(place.inside("proxy"), table),
+            tls=_tls_of(place.inside("tls"), table.tls) if table.tls else None,
+            api_version=table.api_version,
+            auth=table.auth,
             params=table.params,
             headers={name: str(value) for name, value in table.headers.items()},
             timeouts=table.timeouts,
             retries=table.retries,
+            max_concurrent=table.max_concurrent,
+            max_response_bytes=table.max_response_bytes,
             price=table.price,
         )
+
+    def _with_fallbacks(self, endpoints: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+        """The same, those that name others to stand in for them with these others."""
+        tables = self._tables.endpoints
+        return {
+            name: structs.replace(endpoint, fallbacks=self._fallbacks(name, endpoints))
+            if name in tables and tables[name].fallbacks
+            else endpoint
+            for name, endpoint in endpoints.items()
+        }
+
+    def _fallbacks(self, name: str, endpoints: Mapping[str, Endpoint]) -> tuple[Endpoint, ...]:
+        names = self._tables.endpoints[name].fallbacks
+        for index, fallback in enumerate(names):
+            place = self._root.inside("endpoints", name, "fallbacks", index)
+            if fallback == name:
+                raise place.error("an endpoint cannot stand in for itself")
+            if fallback in names[:index]:
+                raise place.error(f"{shortened(fallback)} stands here twice")
+            if fallback not in endpoints:
+                raise place.error(
+                    self._left_out.get(fallback) or unknown_endpoint(fallback, endpoints)
+                )
+        return tuple(endpoints[fallback] for fallback in names)
+
+    def _key_of(self, place: Place, table: EndpointTable) -> tuple[Secret | None, str]:
+        """The key of an endpoint, and where it comes from."""
+        if table.api_key:
+            place = place.inside("api_key")
+            read = partial(keys.literal_key, path=Path(place.file().name))
+            return place.check(read, table.api_key), "the configuration file"
+        if table.api_key_file:
+            place = place.inside("api_key_file")
+            path = _path_of(place, table.api_key_file)
+            return place.check(keys.key_from_file, path), f"file {path}"
+        if command := table.api_key_command:
+            place = place.inside("api_key_command")
+            return place.check(keys.key_from_command, command), keys.command_words(command)
+        variable = table.api_key_env
+        return place.inside("api_key_env").check(self._key, variable), _key_source(variable)
 
     def _key(self, variable: str) -> Secret | None:
         """The key in a variable. Raises ValueError for something that is none."""
@@ -165,25 +221,26 @@ class _Loading:
         except ValueError as error:
             raise ValueError(f"the environment variable {variable} {error}") from None
 
-    def _proxy_of(self, place: Place, text: str) -> Proxy | None:
-        """What `proxy = text` of an endpoint means."""
+    def _proxy_of(self, place: Place, table: EndpointTable) -> Proxy | None:
+        """What `proxy` of an endpoint means."""
+        text = table.proxy
         if text in {"", "direct"}:
             return None
         if text == "env":
-            reason = 'not yet: the proxy of the environment; expected a name, a URL or "direct"'
-            raise place.error(reason)
+            self._warn_of_exceptions()
+            return place.check(partial(env_proxy, self._environ), table.base_url)
         if "://" in text:
             return self._proxy_from_url(place, text)
         return self._proxies.get(text) or self._unknown_proxy(place, text)
 
     def _unknown_proxy(self, place: Place, text: str) -> NoReturn:
-        names = [*self._proxies, "direct"]
+        names = [*self._proxies, "env", "direct"]
         try:
             shown = repr(values.check_name(text))
         except ValueError:
             # Not repeated: `user:password@host`, a URL without its beginning, comes here too.
-            reason = 'expected a name in [proxies], a URL such as http://host:port or "direct"'
-            raise place.error(reason) from None
+            reason = 'expected a name in [proxies], a URL such as http://host:port, "env"'
+            raise place.error(f'{reason} or "direct"') from None
         hint = values.nearest(text, names)
         raise place.error(f"unknown proxy {shown}{hint}; there are {listed(names)}")
 
@@ -192,15 +249,14 @@ class _Loading:
         if address.password:
             self._warn_of_readable_password(place)
         name = values.host_port(address.url)
-        return Proxy(name, address.url, address.username, address.password)
+        proxy = Proxy(name, address.url, address.username, address.password)
+        return place.check(_check_login, proxy)
 
     def _known(self, row: KnownEndpoint) -> Endpoint | None:
         """A row of the table as an endpoint, if its key is there or the user asks for it."""
-        if row.dialect not in SUPPORTED_DIALECTS:
-            return None
         try:
-            key = self._key(row.key_env)
-            if key is None and self._tables.defaults.endpoint != row.name:
+            key = self._key(row.key_env) if row.key_env else None
+            if key is None and not self._is_wanted(row):
                 return None
             base_url = self._known_base_url(row)
         except ValueError as error:
@@ -210,8 +266,16 @@ class _Loading:
             return None
         return Endpoint(row.name, row.dialect, base_url, row.model, key, _key_source(row.key_env))
 
+    def _is_wanted(self, row: KnownEndpoint) -> bool:
+        """An endpoint without a key is there if someone speaks of it; nobody looks for it."""
+        named = self._tables.defaults.endpoint == row.name
+        said = bool(self._environ.get(row.base_url_env, "").strip())
+        return named or (said and not row.key_env)
+
     def _known_base_url(self, row: KnownEndpoint) -> str:
         url = self._environ.get(row.base_url_env, "").strip() if row.base_url_env else ""
+        if url and row.base_url_env == "OLLAMA_HOST":
+            url = values.ollama_url(url)
         try:
             return values.check_base_url(url or row.base_url)
         except ValueError as error:
@@ -220,7 +284,9 @@ class _Loading:
     def _default(self, endpoints: Mapping[str, Endpoint]) -> str:
         name = self._tables.defaults.endpoint
         if not name:
-            return next(iter(endpoints))
+            # A known endpoint without a model of its own cannot be asked anything yet.
+            own = self._tables.endpoints
+            return next(name for name, e in endpoints.items() if name in own or e.model)
         if name not in endpoints:
             place = self._root.inside("defaults", "endpoint")
             raise place.error(self._left_out.get(name) or unknown_endpoint(name, endpoints))
@@ -228,13 +294,15 @@ class _Loading:
 
     def _env_proxy(self, endpoints: Mapping[str, Endpoint]) -> str:
         """The proxy variable that is set; a warning for endpoints that go past it unsaid."""
-        found = next((name for name in _PROXY_VARIABLES if self._environ.get(name)), "")
+        schemes = ("https", "http")
+        variables = (proxy_variable(self._environ, scheme) for scheme in schemes)
+        found = next(filter(None, variables), "")
         said = {name for name, table in self._tables.endpoints.items() if table.proxy}
         past = [n for n, e in endpoints.items() if n not in said and not _is_local(e.base_url)]
         if found and past:
             self._warnings.append(
-                f"{found} is set but not used yet: {listed(past)} will be reached directly;"
-                ' give each a proxy, or proxy = "direct"'
+                f"{found} is set and not used: {listed(past)} will be reached directly;"
+                ' give each proxy = "env", or proxy = "direct"'
             )
         return found
 
@@ -247,6 +315,21 @@ class _Loading:
                     " use https:// if the host has it"
                 )
 
+    def _warn_of_insecure(self, endpoints: Mapping[str, Endpoint]) -> None:
+        for name, endpoint in endpoints.items():
+            if endpoint.insecure:
+                self._warnings.append(
+                    f"the endpoint {name} has tls.verify = false: whoever sits on the way can read"
+                    " its key and answer in its place; name the authority in tls.ca_file"
+                )
+
+    def _warn_of_exceptions(self) -> None:
+        if unread := unread_exceptions(self._environ):
+            words = ", ".join(map(shortened, unread[:3]))
+            warning = f"NO_PROXY has entries that mean nothing and are passed over: {words}"
+            if warning not in self._warnings:
+                self._warnings.append(warning)
+
     def _warn_of_readable_password(self, place: Place) -> None:
         name = place.file().name
         warning = (
@@ -258,6 +341,36 @@ class _Loading:
 
 def _demo_endpoint() -> Endpoint:
     return Endpoint(DEMO_ENDPOINT, "openai-chat", EMBEDDED_DEMO_URL, DEMO_MODEL)
+
+
+def _check_login(proxy: Proxy) -> Proxy:
+    if proxy.is_socks:
+        values.check_socks_login(proxy.username, proxy.password)
+    return proxy
+
+
+def _path_of(place: Place, text: str) -> Path:
+    """A path as it stands in a file: relative to the folder of that file."""
+    # Unlike Path.expanduser this leaves `~nobody` as it is: a file that is not there.
+    expanded = os.path.expanduser(text)  # noqa: PTH111
+    return Path(place.file().name).absolute().parent / expanded
+
+
+def _tls_of(place: Place, tls: Tls) -> Tls:
+    """The same with absolute paths. Raises ConfigError for a file that cannot be used."""
+    found = {
+        name: str(place.inside(name).check(check, _path_of(place.inside(name), text)))
+        for name, check in _TLS_FILES.items()
+        if (text := getattr(tls, name))
+    }
+    return structs.replace(tls, **found)
+
+
+_TLS_FILES = {
+    "ca_file": partial(values.check_pem, "CERTIFICATE"),
+    "client_cert": partial(values.check_pem, "CERTIFICATE"),
+    "client_key": partial(values.check_pem, "PRIVATE KEY"),
+}
 
 
 def _key_source(variable: str) -> str:

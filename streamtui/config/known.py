@@ -11,23 +11,24 @@ EMBEDDED_DEMO_URL = "demo:"
 DEMO_ENDPOINT = "demo"
 DEMO_MODEL = "demo/verse"
 
-SUPPORTED_DIALECTS = ("openai-chat", "openai-completions")
-
 DIALECTS = (
-    *SUPPORTED_DIALECTS,
+    "openai-chat",
+    "openai-completions",
+    "openai-responses",
     "anthropic",
     "gemini",
-    "langgraph",
-    "langserve",
     "ollama",
-    "openai-responses",
+    "langserve",
+    "langgraph",
     "sse",
 )
-"""Those that are supported, and those that a later release speaks."""
 
 
 class KnownEndpoint(Struct, frozen=True):
-    """An endpoint that is there as soon as its key is in the environment."""
+    """An endpoint that is there as soon as its key is in the environment.
+
+    Without a key there is one where it is named, or where its `base_url_env` says that it is used.
+    """
 
     name: str
     dialect: str

@@ -21,16 +21,7 @@ Table = TypeVar("Table", bound=Struct)
 
 HISTORY_KEEPS = ("memory", "disk", "off")
 RESERVED_PROXY_NAMES = ("direct", "env")
-
-# Keys that a later release reads. They are refused, never ignored: a key without effect misleads.
-LATER_ENDPOINT_KEYS = {
-    "api_key": "not yet: a key in the file; put it into a variable and name that in api_key_env",
-    "api_key_command": "not yet: a key from a command; use api_key_env",
-    "api_key_file": "not yet: a key from a file; use api_key_env",
-    "fallbacks": "not yet: other endpoints in place of one that fails",
-    "max_concurrent": "not yet: a limit of runs at a time",
-    "tls": "not yet: certificates of one's own",
-}
+DEFAULT_RESPONSE_BYTES = 64 * 1024**2
 
 
 class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +44,17 @@ class Price(Struct, frozen=True, forbid_unknown_fields=True):
     output: float = 0.0
 
 
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a secure connection is made. Paths of files in PEM; in a Config they are absolute."""
+
+    ca_file: str = ""
+    """Authorities that are trusted beside those of the system."""
+    client_cert: str = ""
+    client_key: str = ""
+    """Empty when `client_cert` holds the key too."""
+    verify: bool = True
+
+
 class DefaultsTable(Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: str = ""
     theme: str = "night"
@@ -70,14 +72,24 @@ class EndpointTable(Struct, frozen=True, forbid_unknown_fields=True):
     dialect: str
     base_url: str
     model: str = ""
+    api_key: str = ""
+    api_key_command: tuple[str, ...] = ()
     api_key_env: str = ""
+    api_key_file: str = ""
+    api_version: str = ""
+    auth: str = ""
     proxy: str = ""
-    """The name of a proxy, a URL, or `direct`; empty when the key is not there."""
+    """The name of a proxy, a URL, `env` or `direct`; empty when the key is not there."""
+    tls: Tls | None = None
     params: dict[str, object] = {}
     headers: dict[str, object] = {}
     """Values are text, once they are checked."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     retries: int = 2
+    max_concurrent: int | None = None
+    max_response_bytes: int = DEFAULT_RESPONSE_BYTES
+    fallbacks: tuple[str, ...] = ()
+    """Names of endpoints."""
     price: Price | None = None
 
 
@@ -105,7 +117,12 @@ class ConfigTables(Struct, frozen=True):
 
 
 _SECTIONS = ("defaults", "proxies", "endpoints", "history", "pipelines", "keys")
-_INNER_TABLES: dict[str, type[Struct]] = {"timeouts": Timeouts, "price": Price, "steps": StepTable}
+_INNER_TABLES: dict[str, type[Struct]] = {
+    "timeouts": Timeouts,
+    "price": Price,
+    "steps": StepTable,
+    "tls": Tls,
+}
 
 
 class Place:
@@ -224,23 +241,41 @@ def _read_proxy(place: Place, table: object) -> ProxyTable:
 
 
 def _read_endpoint(place: Place, table: object) -> EndpointTable:
-    for key, reason in LATER_ENDPOINT_KEYS.items():
-        if key in _table(place, table):
-            raise place.inside(key).error(reason)
-    endpoint = _convert(place, table, EndpointTable, also_known=tuple(LATER_ENDPOINT_KEYS))
+    endpoint = _convert(place, table, EndpointTable)
     place.inside("dialect").check(values.check_dialect, endpoint.dialect)
     place.inside("base_url").check(values.check_base_url, endpoint.base_url)
     place.inside("retries").check(values.check_retries, endpoint.retries)
-    if "api_key_env" in _table(place, table):
-        place.inside("api_key_env").check(values.check_variable, endpoint.api_key_env)
+    if endpoint.max_concurrent is not None:
+        place.inside("max_concurrent").check(values.check_count, endpoint.max_concurrent)
+    place.inside("max_response_bytes").check(values.check_count, endpoint.max_response_bytes)
+    _check_key(place, _table(place, table), endpoint)
+    place.inside("auth").check(values.check_auth, endpoint.auth)
+    place.inside("api_version").check(values.check_api_version, endpoint.api_version)
     if "proxy" in _table(place, table) and not endpoint.proxy:
-        raise place.inside("proxy").error('expected a name, a URL or "direct"')
+        raise place.inside("proxy").error('expected a name, a URL, "env" or "direct"')
+    if endpoint.tls and endpoint.tls.client_key and not endpoint.tls.client_cert:
+        raise place.inside("tls", "client_key").error("needs a client_cert beside it")
     _check_numbers(place.inside("timeouts"), endpoint.timeouts, values.check_positive)
     if endpoint.price:
         _check_numbers(place.inside("price"), endpoint.price, values.check_price)
     _check_headers(place.inside("headers"), endpoint.headers)
     _check_params(place.inside("params"), endpoint.params)
     return endpoint
+
+
+KEY_SOURCES = ("api_key", "api_key_command", "api_key_env", "api_key_file")
+
+
+def _check_key(place: Place, table: Mapping[str, object], endpoint: EndpointTable) -> None:
+    given = [name for name in KEY_SOURCES if name in table]
+    if len(given) > 1:
+        reason = f"there is {given[0]} too; a key comes from one of them"
+        raise place.inside(given[1]).error(reason)
+    for name in given:
+        if name == "api_key_env":
+            place.inside(name).check(values.check_variable, endpoint.api_key_env)
+        elif not getattr(endpoint, name) or not getattr(endpoint, name)[0]:
+            raise place.inside(name).error("expected more than nothing")
 
 
 def _check_numbers(place: Place, table: Struct, check: Callable[[float], float]) -> None:
@@ -275,11 +310,9 @@ def _table(place: Place, table: object) -> dict[str, object]:
     return table
 
 
-def _convert(
-    place: Place, table: object, kind: type[Table], *, also_known: tuple[str, ...] = ()
-) -> Table:
-    """A table as a struct; `also_known` are names that an error may suggest."""
-    _refuse_unknown(place, _table(place, table), (*kind.__struct_fields__, *also_known))
+def _convert(place: Place, table: object, kind: type[Table]) -> Table:
+    """A table as a struct."""
+    _refuse_unknown(place, _table(place, table), kind.__struct_fields__)
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:

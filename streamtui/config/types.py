@@ -12,9 +12,8 @@ from streamtui.config.known import (
     DEMO_ENDPOINT,
     EMBEDDED_DEMO_URL,
     KNOWN_ENDPOINTS,
-    SUPPORTED_DIALECTS,
 )
-from streamtui.config.tables import Price, Timeouts
+from streamtui.config.tables import DEFAULT_RESPONSE_BYTES, Price, Timeouts, Tls
 from streamtui.config.toml_lines import shortened
 from streamtui.errors import ConfigError
 from streamtui.redact import Secret
@@ -40,6 +39,16 @@ class Proxy(Struct, frozen=True):
         """Where the proxy is, for messages: `proxy.example.com:3128`."""
         return values.host_port(self.url)
 
+    @property
+    def scheme(self) -> str:
+        """`http`, `https`, `socks5` (names are looked up here) or `socks5h` (by the proxy)."""
+        return self.url.partition(":")[0]
+
+    @property
+    def is_socks(self) -> bool:
+        """It passes bytes on and reads none of them."""
+        return self.scheme in values.SOCKS_SCHEMES
+
 
 class Endpoint(Struct, frozen=True):
     """A configured target, complete: nothing has to be looked up to use it."""
@@ -51,18 +60,34 @@ class Endpoint(Struct, frozen=True):
     model: str = ""
     api_key: Secret | None = None
     key_source: str = ""
-    """Where the key comes from, for messages: `environment variable OPENAI_API_KEY`.
+    """Where the key comes from, for messages: `environment variable OPENAI_API_KEY`, `file PATH`.
 
     With a source and no key the key was not found there; with neither, none is needed.
     """
     proxy: Proxy | None = None
     """None: direct."""
+    tls: Tls | None = None
+    """None: the authorities of the system, and no certificate of one's own."""
+    api_version: str = ""
+    """With it an OpenAI dialect is Azure's; for Anthropic and Gemini in place of their default."""
+    auth: str = ""
+    """How the key is sent, one of `values.AUTHS`; empty for the way of the dialect."""
     params: dict[str, object] = {}
     """Sent with each request as they are: `temperature`, `max_tokens`, ..."""
     headers: dict[str, str] = {}
     timeouts: Timeouts = field(default_factory=Timeouts)
     retries: int = 2
+    max_concurrent: int | None = None
+    """So many runs at a time, of all sessions together; None for no limit."""
+    max_response_bytes: int = DEFAULT_RESPONSE_BYTES
+    fallbacks: tuple["Endpoint", ...] = ()
+    """Asked in turn when this one fails before anything arrived; their own are not followed."""
     price: Price | None = None
+
+    @property
+    def insecure(self) -> bool:
+        """Whoever answers at its address is believed to be it."""
+        return self.tls is not None and not self.tls.verify
 
 
 class Config(Struct, frozen=True):
@@ -79,16 +104,19 @@ class Config(Struct, frozen=True):
     proxies: dict[str, Proxy] = {}
     history: str = "memory"
     env_proxy: str = ""
-    """The variable that names a proxy in the environment; nothing uses it yet."""
+    """The variable that names a proxy in the environment, for endpoints with `proxy = "env"`."""
+    left_out: dict[str, str] = {}
+    """Known endpoints that the environment describes wrongly, each with the reason."""
     warnings: list[str] = []
     """What works but should not stay so, as sentences without a final full stop."""
 
     def endpoint(self, spec: str) -> Endpoint:
         """The endpoint of `NAME` or `NAME/MODEL`. Raises ConfigError for an unknown name."""
         name, slash, model = spec.partition("/")
-        endpoint = self.endpoints.get(name)
+        endpoint = self.endpoints.get(name) or self._keyless(name)
         if endpoint is None:
-            raise ConfigError(unknown_endpoint(name, self.endpoints))
+            reason = self.left_out.get(name) or unknown_endpoint(name, self.endpoints)
+            raise ConfigError(reason)
         if not slash:
             return endpoint
         if not model:
@@ -97,6 +125,14 @@ class Config(Struct, frozen=True):
         if is_built_in and not model.startswith("demo/"):
             model = f"demo/{model}"
         return structs.replace(endpoint, model=model)
+
+    def _keyless(self, name: str) -> Endpoint | None:
+        """A known endpoint that needs no key, and so is there as soon as it is named."""
+        if name in self.left_out:
+            return None
+        rows = (row for row in KNOWN_ENDPOINTS if row.name == name and not row.key_env)
+        row = next(rows, None)
+        return Endpoint(row.name, row.dialect, row.base_url, row.model) if row else None
 
 
 def bypasses_proxy(proxy: Proxy, host: str, port: int) -> bool:
@@ -109,8 +145,6 @@ def bypasses_proxy(proxy: Proxy, host: str, port: int) -> bool:
 def unknown_endpoint(name: str, names: Iterable[str]) -> str:
     """Why there is no endpoint of this name, as the reason of an error."""
     for row in KNOWN_ENDPOINTS:
-        if row.name == name and row.dialect not in SUPPORTED_DIALECTS:
-            return f"not yet: the endpoint {name}, its dialect comes with a later release"
         if row.name == name:
             return f"the endpoint {name} needs its key in the environment variable {row.key_env}"
     names = list(names)

@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import isfinite
+from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct
 
-from streamtui.config.known import DIALECTS, EMBEDDED_DEMO_URL, SUPPORTED_DIALECTS
+from streamtui.config.known import DIALECTS, EMBEDDED_DEMO_URL
 from streamtui.config.toml_lines import shortened
 from streamtui.redact import Secret
 
@@ -28,7 +29,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _KEY_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 
-_LATER_PROXY_SCHEMES = ("https", "socks5", "socks5h")
+_DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+PROXY_SCHEMES = tuple(_DEFAULT_PORTS)
+SOCKS_SCHEMES = ("socks5", "socks5h")
+_SOCKS_CREDENTIAL = re.compile(r"[\x20-\x7e]{1,255}")
+AUTHS = ("bearer", "x-api-key", "api-key", "x-goog-api-key", "none")
+_OLLAMA_PORT = re.compile(r"(^[^:]*|\]):\d+$")
+_ANY_ADDRESS = ("", "0.0.0.0", "::", "[::]")  # noqa: S104 - what is never asked
+_API_VERSION = re.compile(r"[A-Za-z0-9._-]*")
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
@@ -68,13 +76,37 @@ def check_key(text: str) -> Secret | None:
 
 
 def check_dialect(name: str) -> str:
-    if name in SUPPORTED_DIALECTS:
-        return name
-    known = ", ".join(SUPPORTED_DIALECTS)
     if name in DIALECTS:
-        raise ValueError(f"not yet: the dialect {name}; expected one of {known}")
+        return name
+    known = ", ".join(DIALECTS)
     hint = nearest(name, DIALECTS)
     raise ValueError(f"unknown dialect {shortened(name)!r}{hint}; expected one of {known}")
+
+
+def check_auth(name: str) -> str:
+    """How a key is sent; empty for the way of the dialect."""
+    if name and name not in AUTHS:
+        raise ValueError(f"expected one of {', '.join(AUTHS)}{nearest(name, AUTHS)}")
+    return name
+
+
+def check_api_version(version: str) -> str:
+    """It becomes part of a path, a query or a header."""
+    if not _API_VERSION.fullmatch(version):
+        raise ValueError("expected a version such as 2024-10-21 or v1beta")
+    return version
+
+
+def check_pem(kind: str, path: Path) -> Path:
+    """A file in PEM with something of a kind: `CERTIFICATE`, `PRIVATE KEY`."""
+    try:
+        text = path.read_bytes()
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", "") or "no path"
+        raise ValueError(f"{path} cannot be read: {words}") from None
+    if f"{kind}-----".encode() not in text:
+        raise ValueError(f"{path} has no {kind.lower()} in PEM: no line -----BEGIN {kind}-----")
+    return path
 
 
 def check_positive(seconds: float) -> float:
@@ -92,6 +124,12 @@ def check_price(amount: float) -> float:
 def check_retries(count: int) -> int:
     if not 0 <= count <= 10:
         raise ValueError("expected a whole number from 0 to 10")
+    return count
+
+
+def check_count(count: int) -> int:
+    if count < 1:
+        raise ValueError("expected a whole number from 1")
     return count
 
 
@@ -135,8 +173,24 @@ def check_base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def ollama_url(host: str) -> str:
+    """What OLLAMA_HOST says, as a URL: `http` and 11434 are its defaults.
+
+    https://github.com/ollama/ollama/blob/main/envconfig/config.go
+    """
+    if "://" in host:
+        return host
+    name, _, port = host.rpartition(":") if _OLLAMA_PORT.search(host) else (host, "", "")
+    if name in _ANY_ADDRESS:
+        # An address to listen on, for the server that reads the same variable.
+        name = "[::1]" if ":" in name else "127.0.0.1"
+    if ":" in name and not name.startswith("["):
+        name = f"[{name}]"
+    return f"http://{name}:{port or 11434}"
+
+
 class ProxyAddress(Struct, frozen=True):
-    """The parts of a proxy's URL; `url` is without user and password."""
+    """The parts of a proxy's URL; `url` is without user and password, and always has a port."""
 
     url: str
     username: str = ""
@@ -144,21 +198,28 @@ class ProxyAddress(Struct, frozen=True):
 
 
 def check_proxy_url(url: str) -> ProxyAddress:
-    """An http URL that may hold user and password, and has no path."""
-    scheme = url.partition("://")[0].lower()
-    if scheme in _LATER_PROXY_SCHEMES:
-        raise ValueError(f"not yet: a proxy of {scheme}://; expected http://host:port")
-    parts = _split(url, ("http",), "http://host:port")
+    """A URL of an HTTP or SOCKS proxy that may hold user and password, and has no path."""
+    parts = _split(url, PROXY_SCHEMES, "http://host:port")
     if parts.path not in {"", "/"} or "?" in url or "#" in url:
         raise ValueError("expected http://host:port with nothing after it")
     password = unquote(parts.password or "")
     if password and not parts.username:
         raise ValueError("expected a user before the password: http://user:password@host:port")
     return ProxyAddress(
-        url=f"http://{host_port(url)}",
+        url=f"{parts.scheme}://{host_port(url)}",
         username=check_username(unquote(parts.username or "")),
         password=Secret(password) if password else None,
     )
+
+
+def check_socks_login(username: str, password: Secret | None) -> None:
+    """SOCKS5 sends both or neither, each with one byte for its length (RFC 1929)."""
+    if not username:
+        return
+    if password is None:
+        raise ValueError("a SOCKS proxy takes a username only with a password")
+    if not all(map(_SOCKS_CREDENTIAL.fullmatch, (username, password.reveal()))):
+        raise ValueError("a SOCKS proxy takes up to 255 characters of ASCII as user and password")
 
 
 def _split(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
@@ -183,7 +244,7 @@ def host_port(url: str) -> str:
     """Host and port of a proxy's URL, the host of IPv6 in brackets."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or 80}"
+    return f"{host}:{parts.port or _DEFAULT_PORTS.get(parts.scheme, 80)}"
 
 
 # Which hosts a proxy is not used for
@@ -196,6 +257,11 @@ def is_loopback(host: str) -> bool:
         return _plain_host(host) == "localhost"
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
+
+
+def is_address(pattern: str) -> bool:
+    """An IP address, with or without a port; not a name."""
+    return _address(_split_pattern(pattern)[0]) is not None
 
 
 def check_no_proxy(pattern: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, structs
 
+from streamtui.config.tables import DEFAULT_RESPONSE_BYTES, Tls
 from streamtui.config.types import Config, Endpoint, Proxy
 from streamtui.redact import MASK
 
@@ -25,13 +26,17 @@ def changed_keys(old: Config, new: Config) -> list[str]:
 
 
 def _endpoints(config: Config) -> dict[str, Endpoint]:
-    """The endpoints with no more than the names of named proxies, whose changes are told once."""
-    return {
-        name: structs.replace(endpoint, proxy=Proxy(endpoint.proxy.name, url=""))
-        if endpoint.proxy and endpoint.proxy.name in config.proxies
-        else endpoint
-        for name, endpoint in config.endpoints.items()
-    }
+    """The endpoints with no more than the names of fallbacks and of named proxies, whose changes
+    are told once."""
+    return {name: _with_names(endpoint, config) for name, endpoint in config.endpoints.items()}
+
+
+def _with_names(endpoint: Endpoint, config: Config) -> Endpoint:
+    fallbacks = tuple(Endpoint(fallback.name, "", "") for fallback in endpoint.fallbacks)
+    proxy = endpoint.proxy
+    if proxy and proxy.name in config.proxies:
+        proxy = Proxy(proxy.name, url="")
+    return structs.replace(endpoint, fallbacks=fallbacks, proxy=proxy)
 
 
 def _changes(kind: str, old: Mapping[str, Struct], new: Mapping[str, Struct]) -> Iterator[str]:
@@ -81,12 +86,21 @@ def _shown_endpoint(endpoint: Endpoint, config: Config) -> dict[str, object]:
     if endpoint.key_source:
         shown["api_key"] = MASK if endpoint.api_key else "not found"
         shown["key_source"] = endpoint.key_source
+    said = {"auth": endpoint.auth, "api_version": endpoint.api_version}
+    shown |= {name: text for name, text in said.items() if text}
     shown["proxy"] = _shown_route(endpoint, config)
     shown["retries"] = endpoint.retries
+    if endpoint.fallbacks:
+        shown["fallbacks"] = [fallback.name for fallback in endpoint.fallbacks]
+    if endpoint.max_concurrent is not None:
+        shown["max_concurrent"] = endpoint.max_concurrent
+    if endpoint.max_response_bytes != DEFAULT_RESPONSE_BYTES:
+        shown["max_response_bytes"] = endpoint.max_response_bytes
     tables = {
         "params": endpoint.params,
         "headers": {n: _masked_header(n, value) for n, value in endpoint.headers.items()},
         "timeouts": _without_none(endpoint.timeouts),
+        "tls": _said_of_tls(endpoint.tls) if endpoint.tls else {},
         "price": _without_none(endpoint.price) if endpoint.price else {},
     }
     return shown | {name: table for name, table in tables.items() if table}
@@ -96,12 +110,18 @@ def _shown_route(endpoint: Endpoint, config: Config) -> str:
     """The way to an endpoint as it is written in the file."""
     if endpoint.proxy is None:
         return "direct"
+    if endpoint.proxy.name.startswith("env "):
+        return "env"
     return endpoint.proxy.name if endpoint.proxy.name in config.proxies else endpoint.proxy.url
 
 
 def _masked_header(name: str, value: str) -> str:
     secret = any(word in name.lower() for word in _SECRET_HEADER_WORDS)
     return MASK if secret else value
+
+
+def _said_of_tls(tls: Tls) -> dict[str, object]:
+    return {name: value for name, value in structs.asdict(tls).items() if value != ""}
 
 
 def _without_none(table: Struct) -> dict[str, object]:

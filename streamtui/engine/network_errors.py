@@ -5,6 +5,7 @@ Their own texts hold passwords and whole URLs and are never shown.
 
 import asyncio
 import errno
+import ssl
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -12,6 +13,7 @@ from aiohttp import http_exceptions
 
 from streamtui.config import Endpoint, Proxy
 from streamtui.engine.status import proxy_refusal, proxy_words
+from streamtui.engine.tls import find_tls_error, tls_error
 from streamtui.errors import DeadlineError, ProtocolError, RunError, TransportError
 
 NETWORK_ERRORS = (
@@ -46,9 +48,15 @@ def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> 
     """An exception of aiohttp, raised before the head of an answer came, as one of ours.
 
     Behind a proxy everything but a refusal in words is the proxy's: the endpoint was not reached.
+    A SOCKS proxy has done its part before; its own errors are told apart where they arise.
     """
     target = urlsplit(endpoint.base_url)
-    where = proxy_words(proxy) if proxy else target.netloc.rpartition("@")[2]
+    if found := find_tls_error(error):
+        return _secure_error(error, found, target.netloc, proxy)
+    if proxy and proxy.is_socks:
+        where, proxy = f"{target.netloc} (via {proxy_words(proxy)})", None
+    else:
+        where = proxy_words(proxy) if proxy else target.netloc
     match error:
         case aiohttp.ClientHttpProxyError():
             return proxy_refusal(error.status, endpoint)
@@ -63,8 +71,6 @@ def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> 
                 hint="Check the name in base_url, and the network",
                 retryable=True,
             )
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return _tls_error(error, f"{error.host}:{error.port}")
         case aiohttp.ClientConnectorError():
             return _connect_error(error, where)
         case aiohttp.ServerTimeoutError() | TimeoutError():
@@ -136,13 +142,18 @@ def _connect_error(error: aiohttp.ClientConnectorError, where: str) -> Transport
     )
 
 
-def _tls_error(error: aiohttp.ClientError, where: str) -> TransportError:
-    reason = getattr(getattr(error, "certificate_error", None), "verify_message", "")
-    return TransportError(
-        f"TLS with {where} failed: {reason or 'no secure connection could be made'}",
-        kind="tls",
-        hint="Check host and port in base_url, and the certificates of this machine",
-    )
+def _secure_error(
+    error: BaseException, found: ssl.SSLError, endpoint: str, proxy: Proxy | None
+) -> TransportError:
+    """An error of TLS, about the endpoint or about a proxy that is spoken to over TLS."""
+    host, port = getattr(error, "host", ""), getattr(error, "port", 0)
+    if proxy and proxy.scheme == "https":
+        address = urlsplit(proxy.url)
+        # Without a host it came after the handshake; inside a tunnel it would be another class.
+        broke_later = not host and isinstance(error, aiohttp.ClientOSError)
+        if broke_later or (host, port) == (address.hostname, address.port):
+            return tls_error(found, proxy_words(proxy), is_proxy=True)
+    return tls_error(found, f"{host}:{port}" if host else endpoint)
 
 
 def _reason(error: OSError) -> str:

@@ -6,6 +6,7 @@ Redirects are never followed and cookies never kept: both would carry keys to ot
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import BytesIO
@@ -15,11 +16,12 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.http import RawResponseMessage
 
-from streamtui.config import Endpoint, Proxy, bypasses_proxy
+from streamtui.config import Endpoint, Proxy, Tls, bypasses_proxy
 from streamtui.engine.dialects.base import Request
 from streamtui.engine.network_errors import NETWORK_ERRORS, lost_in_stream, translate
 from streamtui.engine.resolver import DaemonResolver
 from streamtui.engine.status import proxy_words
+from streamtui.engine.tls import client_context, proxy_context
 from streamtui.errors import RunError
 
 MAX_HEADER_BYTES = 65536
@@ -106,6 +108,11 @@ def _open_socket(address: tuple[Any, ...]) -> socket.socket:
     """A socket on which a peer that vanished is noticed within minutes, not hours."""
     family, kind, protocol, *_ = address
     opened = socket.socket(family, kind, protocol)
+    _tune(opened)
+    return opened
+
+
+def _tune(opened: socket.socket) -> None:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         ("TCP_KEEPIDLE", TCP_PROBE_SECONDS),
@@ -114,14 +121,17 @@ def _open_socket(address: tuple[Any, ...]) -> socket.socket:
     ):
         if hasattr(socket, option):
             opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return opened
+
+
+_SessionKey = tuple[str, Proxy | None, Tls | None, bool]
 
 
 class AiohttpTransport:
-    """Client sessions per endpoint and proxy, made when first needed."""
+    """Client sessions per endpoint, proxy and trust, made when first needed."""
 
     def __init__(self) -> None:
-        self._sessions: dict[tuple[str, Proxy | None, bool], aiohttp.ClientSession] = {}
+        self._sessions: dict[_SessionKey, aiohttp.ClientSession] = {}
+        self._contexts: dict[Tls | None, ssl.SSLContext] = {}
 
     async def aclose(self) -> None:
         """Close idle connections."""
@@ -162,10 +172,19 @@ class AiohttpTransport:
     def _session(
         self, endpoint: Endpoint, proxy: Proxy | None, *, reuse: bool
     ) -> aiohttp.ClientSession:
-        key = (endpoint.base_url, proxy, reuse)
+        key = (endpoint.base_url, proxy, endpoint.tls, reuse)
         if key not in self._sessions:
-            self._sessions[key] = _new_session(reuse=reuse)
+            connector = _new_connector(proxy, self._context(endpoint), endpoint.tls, reuse=reuse)
+            self._sessions[key] = _new_session(connector)
         return self._sessions[key]
+
+    def _context(self, endpoint: Endpoint) -> ssl.SSLContext | None:
+        """How the endpoint is spoken to; the system's authorities take a while to be read."""
+        if not _is_secure(endpoint):
+            return None
+        if endpoint.tls not in self._contexts:
+            self._contexts[endpoint.tls] = client_context(endpoint.tls)
+        return self._contexts[endpoint.tls]
 
 
 class _Sending:
@@ -193,10 +212,14 @@ class _Sending:
 
     def arguments(self) -> dict[str, Any]:
         """What aiohttp is told."""
-        endpoint, credentials = self.endpoint, _proxy_credentials(self.proxy)
+        endpoint, limit = self.endpoint, self.endpoint.timeouts.connect
+        # A SOCKS proxy is its connector's affair, and so is the time until it has done its part.
+        socks = self.proxy is not None and self.proxy.is_socks
+        proxy = None if socks else self.proxy
+        credentials = _proxy_credentials(proxy)
         # The proxy reads its credentials in the request itself, or in the one for a tunnel; inside
         # a tunnel they would reach the endpoint.
-        in_clear = endpoint.base_url.startswith("http:")
+        in_clear = not _is_secure(endpoint)
         self.reused = False
         return {
             "url": endpoint.base_url.rstrip("/") + self._request.path,
@@ -205,22 +228,54 @@ class _Sending:
             | {"Accept-Encoding": "identity"}
             | (credentials if in_clear else {}),
             "allow_redirects": False,
-            "timeout": aiohttp.ClientTimeout(total=None, connect=endpoint.timeouts.connect),
-            "proxy": self.proxy.url if self.proxy else None,
+            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=limit)
+            if socks
+            else aiohttp.ClientTimeout(total=None, connect=limit),
+            "proxy": proxy.url if proxy else None,
             "proxy_headers": {} if in_clear else credentials,
             "trace_request_ctx": self,
         }
 
 
-def _new_session(*, reuse: bool) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        limit=0,
-        keepalive_timeout=KEEPALIVE_SECONDS if reuse else None,
-        force_close=not reuse,
-        ttl_dns_cache=60,
-        resolver=DaemonResolver(),
-        socket_factory=_open_socket,
-    )
+def _is_secure(endpoint: Endpoint) -> bool:
+    return urlsplit(endpoint.base_url).scheme == "https"
+
+
+class _SecureProxyConnector(aiohttp.TCPConnector):
+    """Speaks TLS to a proxy in another way than to the endpoint behind it."""
+
+    def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(**options)
+        self._proxy_context = context
+
+    def _get_ssl_context(self, req: aiohttp.ClientRequest) -> ssl.SSLContext | None:
+        # aiohttp has no argument for it. The request to the proxy is the one that has no proxy.
+        if req.is_ssl() and req.proxy is None:
+            return self._proxy_context
+        return super()._get_ssl_context(req)
+
+
+def _new_connector(
+    proxy: Proxy | None, context: ssl.SSLContext | None, tls: Tls | None, *, reuse: bool
+) -> aiohttp.TCPConnector:
+    options: dict[str, Any] = {
+        "limit": 0,
+        "keepalive_timeout": KEEPALIVE_SECONDS if reuse else None,
+        "force_close": not reuse,
+        "ttl_dns_cache": 60,
+        "ssl": context or True,
+    }
+    if proxy and proxy.is_socks:
+        from streamtui.engine.socks import SocksConnector
+
+        return SocksConnector(proxy, _tune, **options)
+    options |= {"resolver": DaemonResolver(), "socket_factory": _open_socket}
+    if proxy and proxy.scheme == "https":
+        return _SecureProxyConnector(proxy_context(tls), **options)
+    return aiohttp.TCPConnector(**options)
+
+
+def _new_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -250,7 +305,9 @@ class _AiohttpResponse:
         self._proxy = proxy
         self.status = response.status
         self.headers: Mapping[str, str] = _lower_case(response.headers)
-        self.in_clear_to_proxy = proxy is not None and response.url.scheme == "http"
+        self.in_clear_to_proxy = (
+            proxy is not None and not proxy.is_socks and response.url.scheme == "http"
+        )
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:

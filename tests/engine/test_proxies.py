@@ -4,14 +4,17 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
-from streamtui.config import Proxy
+from streamtui.config import Proxy, Tls, load_config
 from streamtui.engine.transport import AiohttpTransport
 from streamtui.events import AttemptStarted, RunCompleted, RunFailed, describe
 from streamtui.redact import Secret
+from tests.certificates import server_context, tls_server, trust
 from tests.engine.test_transport import END, TOKEN, ask, endpoint_at, error_of, kept_text
 from tests.faultserver import STREAM_HEAD, fault_server
 from tests.scripted import EngineUnderTest
@@ -22,17 +25,18 @@ PROXY_PROGRAM = """
 import sys
 from proxy import Proxy
 options = ["--hostname", "127.0.0.1", "--port", "0", "--num-workers", "1", "--num-acceptors", "1"]
-with Proxy([*options, "--log-level", "CRITICAL", "--basic-auth", sys.argv[1]]) as proxy:
+options += ["--log-level", "CRITICAL", "--basic-auth", *sys.argv[1:]]
+with Proxy(options) as proxy:
     print(proxy.flags.port, flush=True)
     sys.stdin.read()
 """
 
 
 @asynccontextmanager
-async def proxy_py(user_and_password: str) -> AsyncIterator[int]:
+async def proxy_py(user_and_password: str, *options: str) -> AsyncIterator[int]:
     """proxy.py on a free port; yields the port."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", PROXY_PROGRAM, user_and_password),
+        *(sys.executable, "-c", PROXY_PROGRAM, user_and_password, *options),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -45,8 +49,20 @@ async def proxy_py(user_and_password: str) -> AsyncIterator[int]:
         await process.communicate()
 
 
-def office(port: int, password: str = "right") -> Proxy:
-    return Proxy("office", f"http://127.0.0.1:{port}", "me", Secret(password), loopback=True)
+def office(port: int, password: str = "right", *, scheme: str = "http") -> Proxy:
+    return Proxy("office", f"{scheme}://127.0.0.1:{port}", "me", Secret(password), loopback=True)
+
+
+@asynccontextmanager
+async def secure_proxy(authority: trustme.CA, folder: Path) -> AsyncIterator[int]:
+    """proxy.py that is spoken to over TLS; yields the port."""
+    certificate, key = folder / "proxy.pem", folder / "proxy.key"
+    leaf = authority.issue_cert("127.0.0.1")
+    leaf.cert_chain_pems[0].write_to_path(certificate)
+    leaf.private_key_pem.write_to_path(key)
+    options = ("--cert-file", str(certificate), "--key-file", str(key))
+    async with proxy_py("me:right", *options) as port:
+        yield port
 
 
 async def test_a_stream_comes_through_a_proxy_with_a_password() -> None:
@@ -176,3 +192,94 @@ async def test_tinyproxys_own_answers_are_the_proxys(status: str) -> None:
         end = await ask(test, endpoint_at("http://api.invalid/v1", proxy=office(proxy.port)))
         assert error_of(end).kind in {"proxy", "proxy-auth"}
         assert "proxy office" in error_of(end).message
+
+
+async def test_a_stream_comes_through_a_proxy_that_is_spoken_to_over_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    tls = Tls(ca_file=trust(authority, tmp_path))
+    async with (
+        secure_proxy(authority, tmp_path) as port,
+        fault_server(ANSWER) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        proxy = office(port, scheme="https")
+        end = await ask(test, endpoint_at(server.base_url, proxy=proxy, tls=tls))
+        assert isinstance(end, RunCompleted)
+        assert kept_text(test) == "tok1 "
+        assert b"Via: 1.1 proxy.py" in server.requests[0]
+
+
+async def test_tls_passes_through_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    tls = Tls(ca_file=trust(authority, tmp_path))
+    async with (
+        secure_proxy(authority, tmp_path) as port,
+        tls_server(server_context(authority.issue_cert("127.0.0.1"))) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        url = f"https://127.0.0.1:{server.port}/v1"
+        end = await ask(test, endpoint_at(url, proxy=office(port, scheme="https"), tls=tls))
+        assert isinstance(end, RunCompleted)
+        assert b"Proxy-Authorization" not in server.requests[0]
+
+
+@pytest.mark.parametrize("target", ["http", "https"])
+async def test_a_bad_certificate_of_a_proxy_is_the_proxys(tmp_path: Path, target: str) -> None:
+    """Also where the endpoint's own certificate would not be looked at."""
+    async with (
+        secure_proxy(trustme.CA(), tmp_path) as port,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        proxy = office(port, scheme="https")
+        url = f"{target}://127.0.0.1:1/v1"
+        end = await ask(test, endpoint_at(url, proxy=proxy, tls=Tls(verify=False), retries=2))
+        assert (error_of(end).kind, error_of(end).retryable) == ("tls", False)
+        words = describe(end).words
+        assert f"the certificate of proxy office (127.0.0.1:{port})" in words
+        assert "tls.ca_file" in words
+
+
+async def test_a_bad_certificate_behind_a_proxy_is_the_endpoints(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    tls = Tls(ca_file=trust(authority, tmp_path))
+    async with (
+        secure_proxy(authority, tmp_path) as port,
+        tls_server(server_context(trustme.CA().issue_cert("127.0.0.1"))) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        url = f"https://127.0.0.1:{server.port}/v1"
+        end = await ask(test, endpoint_at(url, proxy=office(port, scheme="https"), tls=tls))
+        assert error_of(end).kind == "tls"
+        assert f"the certificate of 127.0.0.1:{server.port}" in describe(end).words
+        assert "proxy" not in describe(end).words
+
+
+async def test_a_plain_proxy_that_is_spoken_to_over_tls_is_named() -> None:
+    async with (
+        proxy_py("me:right") as port,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        proxy = office(port, scheme="https")
+        end = await ask(test, endpoint_at("http://127.0.0.1:1/v1", proxy=proxy))
+        assert error_of(end).kind in {"tls", "proxy", "timeout-connect", "timeout-first-token"}
+
+
+async def test_the_proxy_of_the_environment_is_used_and_named(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    async with (
+        proxy_py("me:right") as port,
+        fault_server(ANSWER) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        config.write_text(
+            '[endpoints.own]\ndialect = "openai-chat"\nmodel = "m"\nproxy = "env"\n'
+            f'base_url = "http://host.example:{server.port}/v1"\n'
+        )
+        environ = {"HTTP_PROXY": f"http://me:wrong-pw@127.0.0.1:{port}"}
+        end = await ask(test, load_config(config, environ=environ).endpoint("own"))
+        assert error_of(end).kind == "proxy-auth"
+        assert f"proxy env HTTP_PROXY (127.0.0.1:{port}) wants" in describe(end).words
+        assert "wrong-pw" not in repr(test.listener.events)
+        [started] = test.listener.bodies(AttemptStarted)
+        assert started.route == f"via proxy env HTTP_PROXY (127.0.0.1:{port})"
+        assert server.hits == 0
