@@ -183,6 +183,14 @@ class RunQueued(Struct, frozen=True, tag=True):
     """How many runs of the session come before it."""
 
 
+class RunWaiting(Struct, frozen=True, tag=True):
+    """A run that began waits for others before its next attempt."""
+
+    reason: str
+    delay: float | None = None
+    """Seconds from this event's time; None when it depends on others."""
+
+
 class RunStarted(Struct, frozen=True, tag=True):
     prompt: str
     messages: tuple[Message, ...]
@@ -203,6 +211,9 @@ class AttemptStarted(Struct, frozen=True, tag=True):
     """How many attempts there will be at the most."""
     route: str
     """The way to the endpoint: `direct`, or `via proxy NAME (host:port)`."""
+    endpoint: str = ""
+    """Who is asked: the session's endpoint, or one of its fallbacks."""
+    model: str = ""
 
 
 class RequestSent(Struct, frozen=True, tag=True):
@@ -251,6 +262,8 @@ class RetryScheduled(Struct, frozen=True, tag=True):
     delay: float
     """Seconds from this event's time."""
     error: ErrorInfo
+    endpoint: str = ""
+    """The fallback that is asked from now on; empty for the same endpoint again."""
 
 
 class RunCompleted(Struct, frozen=True, tag=True):
@@ -278,6 +291,7 @@ Body = (
     SessionOpened
     | SessionClosed
     | RunQueued
+    | RunWaiting
     | RunStarted
     | AttemptStarted
     | RequestSent
@@ -337,10 +351,12 @@ def describe(body: Body) -> Description:
             return Description("info", "session closed")
         case RunQueued():
             return Description("info", f"queued behind {body.ahead}")
+        case RunWaiting():
+            return Description("info", _describe_waiting(body))
         case RunStarted():
             return Description("info", body.prompt)
         case AttemptStarted():
-            return Description("debug", f"attempt {body.attempt}/{body.of}, {body.route}")
+            return Description("debug", _describe_attempt(body))
         case RequestSent():
             return Description("debug", "request sent")
         case ResponseStarted():
@@ -356,11 +372,7 @@ def describe(body: Body) -> Description:
         case AttemptFailed():
             return Description("warning", f"attempt {body.attempt}: {body.error.message}")
         case RetryScheduled():
-            return Description(
-                "warning",
-                f"{body.error.message}. Trying again in {body.delay:.1f} s,"
-                f" attempt {body.attempt} of {body.of}",
-            )
+            return Description("warning", _describe_retry(body))
         case RunCompleted():
             return Description("success", _describe_completion(body))
         case RunCutOff() | RunFailed():
@@ -369,6 +381,23 @@ def describe(body: Body) -> Description:
             return Description("info", f"cancelled, {kept_words(body.metrics)}")
         case _:
             assert_never(body)
+
+
+def _describe_waiting(body: RunWaiting) -> str:
+    if body.delay is None:
+        return f"queued: {body.reason}"
+    return f"queued for {body.delay:.1f} s: {body.reason}"
+
+
+def _describe_attempt(body: AttemptStarted) -> str:
+    whom = f", {' '.join(filter(None, (body.endpoint, body.model)))}" if body.endpoint else ""
+    return f"attempt {body.attempt}/{body.of}{whom}, {body.route}"
+
+
+def _describe_retry(body: RetryScheduled) -> str:
+    what = f"Trying {body.endpoint or 'again'}"
+    when = "" if body.endpoint and not body.delay else f" in {body.delay:.1f} s"
+    return f"{body.error.message}. {what}{when}, attempt {body.attempt} of {body.of}"
 
 
 def _describe_completion(body: RunCompleted) -> str:

@@ -22,6 +22,7 @@ from streamtui.events import (
     RunCompleted,
     RunCutOff,
     RunFailed,
+    RunWaiting,
     StreamStalled,
     describe,
 )
@@ -160,7 +161,14 @@ class ChunkInbox(Inbox):
 def notice(body: Body) -> str:
     """What standard error says of an event, in the words of the console; mostly nothing."""
     match body:
-        case RetryScheduled() | StreamStalled() | RunCutOff() | RunFailed() | RunCancelled():
+        case (
+            RetryScheduled()
+            | RunWaiting()
+            | StreamStalled()
+            | RunCutOff()
+            | RunFailed()
+            | RunCancelled()
+        ):
             return describe(body).words.removesuffix(".") + "."
         case RunCompleted() if body.metrics.malformed:
             frames = "part" if body.metrics.malformed == 1 else "parts"

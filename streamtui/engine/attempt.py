@@ -14,9 +14,10 @@ import msgspec
 from streamtui.config import Endpoint
 from streamtui.engine.confidential import Confidential
 from streamtui.engine.dialects.base import Dialect, Request
-from streamtui.engine.reader import AnswerReader, Read, is_visible
+from streamtui.engine.reader import AnswerReader, Read
 from streamtui.engine.run import Run
 from streamtui.engine.status import kept_headers, request_id, status_error
+from streamtui.engine.traffic import Traffic
 from streamtui.engine.transport import Response, Transport
 from streamtui.engine.watchdog import Watch
 from streamtui.errors import RunError
@@ -47,7 +48,7 @@ class Tools(msgspec.Struct, frozen=True):
     wall_clock: Callable[[], float]
     mono_clock: Callable[[], float]
     rng: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
+    traffic: Traffic
 
 
 class Attempt:
@@ -71,6 +72,7 @@ class Attempt:
         self._response: Response | None = None
         self._reader = AnswerReader(dialect)
         self._keep_alive_told = float("-inf")
+        self._received = 0
 
     async def perform(self, request: Request) -> None:
         """Send, read, and return when the answer is whole; raises RunError when it is not.
@@ -100,12 +102,16 @@ class Attempt:
     async def _exchange(self, request: Request, watch: Watch) -> None:
         sending = self._tools.transport.open(self._endpoint, request, self._tell_sent)
         async with sending as response:
-            self._response = response
-            watch.saw_bytes()
-            self._tell_response(response)
-            if response.status >= 300:
-                raise await self._refusal(response)
-            await self._read(response, watch)
+            with self._tools.traffic.streaming():
+                await self._receive(response, watch)
+
+    async def _receive(self, response: Response, watch: Watch) -> None:
+        self._response = response
+        watch.saw_bytes()
+        self._tell_response(response)
+        if response.status >= 300:
+            raise await self._refusal(response)
+        await self._read(response, watch)
 
     async def _refusal(self, response: Response) -> RunError:
         body = await response.read_error_body()
@@ -122,6 +128,7 @@ class Attempt:
         async for data in response.chunks():
             watch.saw_bytes()
             self._take(self._reader.feed(data), watch)
+            self._count(data)
             if self._reader.complete:
                 watch.wind_down()
             if self._reader.ended:
@@ -131,6 +138,17 @@ class Attempt:
         verdict = self._reader.verdict()
         if verdict is not None:
             raise verdict
+
+    def _count(self, data: bytes) -> None:
+        """An answer without an end fills any memory."""
+        self._received += len(data)
+        limit = self._endpoint.max_response_bytes
+        if self._received > limit:
+            raise RunError(
+                f"stopped at the limit of {limit:,} bytes",
+                kind="stopped-by-limit",
+                hint="Raise max_response_bytes",
+            )
 
     def _take_the_rest(self, watch: Watch) -> None:
         """What waited for more bytes that will not come; it cannot explain the end any better."""
@@ -142,9 +160,8 @@ class Attempt:
             if isinstance(body, KeepAliveReceived):
                 self._tell_keep_alive(body)
                 continue
-            if any(map(is_visible, body.deltas)):
+            if self._run.take(body, self._tools.mono_clock()):
                 watch.saw_model()
-            self._run.take(body, self._tools.mono_clock())
             self._publish(body)
 
     def _tell_sent(self) -> None:

@@ -20,16 +20,19 @@ from streamtui.redact import Redactor, Secret
 MAX_MESSAGE_CHARS = 2000
 _READ_CHARS = 8192
 """Patterns are looked for in so much of a message; a megabyte would hold up every stream."""
+_QUOTING: frozenset[type] = frozenset({UnknownFrame, MalformedFrame})
+"""Deltas that quote the wire as it is."""
 _SECRET_HEADER = re.compile("key|token|secret|auth|cookie|password", re.IGNORECASE)
 
 
 class Confidential:
-    """Knows the secrets of one endpoint and hides them in what the engine tells."""
+    """Knows the secrets of an endpoint and its fallbacks, and hides them in what is told."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._redactor = Redactor()
-        for secret, username in _secrets(endpoint):
-            self._redactor.add(secret, username=username)
+        for asked in (endpoint, *endpoint.fallbacks):
+            for secret, username in _secrets(asked):
+                self._redactor.add(secret, username=username)
 
     def error_info(self, error: RunError) -> ErrorInfo:
         """An error fit to be told: servers quote keys in their messages."""
@@ -44,7 +47,7 @@ class Confidential:
         """The same without our own secrets in what is no answer; the answer itself stays."""
         if isinstance(read, KeepAliveReceived):
             return KeepAliveReceived(self._frame_text(read.comment))
-        if any(isinstance(delta, UnknownFrame | MalformedFrame) for delta in read.deltas):
+        if not _QUOTING.isdisjoint(map(type, read.deltas)):
             return Chunk(tuple(map(self._conceal_delta, read.deltas)))
         return read
 

@@ -25,6 +25,7 @@ from streamtui.engine.doors import (
     Send,
 )
 from streamtui.engine.session import Session, refusal
+from streamtui.engine.traffic import Traffic
 from streamtui.engine.transport import AiohttpTransport, Transport
 from streamtui.errors import RunError
 from streamtui.events import Message
@@ -69,7 +70,7 @@ class Engine:
             wall_clock=time.time,
             mono_clock=time.monotonic,
             rng=rng,
-            sleep=asyncio.sleep,
+            traffic=Traffic(time.monotonic, rng),
         )
 
     async def run(self, on_ready: Callable[[], None]) -> None:

@@ -57,9 +57,10 @@ class Run:
             usage=self.usage,
         )
 
-    def take(self, chunk: Chunk, now: float) -> None:
-        """Count a chunk and keep its text."""
-        if any(map(is_visible, chunk.deltas)):
+    def take(self, chunk: Chunk, now: float) -> bool:
+        """Count a chunk and keep its text; whether anything of it is visible."""
+        visible = any(map(is_visible, chunk.deltas))
+        if visible:
             self.chunks += 1
             if self.first_visible is None:
                 self.first_visible = now
@@ -73,6 +74,7 @@ class Run:
                     self.usage = delta
                 case Finish():
                     self.finish_reason = delta.reason
+        return visible
 
 
 def split_turns(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], list[Turn]]:

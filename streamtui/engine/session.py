@@ -1,4 +1,4 @@
-"""One conversation: its transcript, its queue of prompts, and its runs with their attempts.
+"""One conversation: its transcript, its queue of prompts, and its runs.
 
 The one place where a RunError becomes an event. Never draws, never stores, never opens a socket.
 """
@@ -7,26 +7,18 @@ import asyncio
 import logging
 from collections import deque
 
-import msgspec
-
 from streamtui.config import Endpoint
-from streamtui.engine.attempt import Attempt, Tools
+from streamtui.engine.attempt import Tools
 from streamtui.engine.confidential import Confidential
-from streamtui.engine.dialects import DIALECTS
-from streamtui.engine.dialects.base import Dialect, Request
 from streamtui.engine.doors import RunContext
-from streamtui.engine.retry import retry_delay
 from streamtui.engine.run import Run, Turn, split_turns
-from streamtui.engine.transport import route_words
+from streamtui.engine.tries import Tries
 from streamtui.errors import RunError
 from streamtui.events import (
-    AttemptFailed,
-    AttemptStarted,
     Body,
     ErrorKind,
     Message,
     Metrics,
-    RetryScheduled,
     RunCancelled,
     RunCompleted,
     RunCutOff,
@@ -167,7 +159,7 @@ class Session:
             if run.cancelled:
                 raise asyncio.CancelledError
             self._announce(run)
-            await self._attempts(run)
+            await self._tries(run).until_answered()
         except asyncio.CancelledError:
             self._publish(run.run_id, RunCancelled(self._metrics(run)))
         except RunError as error:
@@ -195,6 +187,13 @@ class Session:
         )
         self._publish(run.run_id, started)
 
+    def _tries(self, run: Run) -> Tries:
+        def publish(body: Body) -> None:
+            self._publish(run.run_id, body)
+
+        context = self._context(run)
+        return Tries(run, self._endpoint, context, self._tools, publish, self._confidential)
+
     def _metrics(self, run: Run) -> Metrics:
         return run.metrics(self._tools.mono_clock())
 
@@ -204,82 +203,7 @@ class Session:
             return RunCutOff(info, metrics)
         return RunFailed(info, metrics)
 
-    async def _attempts(self, run: Run) -> None:
-        """Try until the answer is whole; never again once something of it was visible."""
-        while True:
-            run.begin_attempt()
-            try:
-                await self._attempt(run)
-            except RunError as error:
-                delay = self._after(run, error)
-            else:
-                return
-            await self._tools.sleep(delay)
-
-    def _after(self, run: Run, error: RunError) -> float:
-        """Tell of a failed attempt; how long to wait for the next, or the error when it was the
-        last."""
-        error.endpoint, error.attempt = self._endpoint.name, run.attempt
-        delay = self._delay_after(run, error)
-        info = self._confidential.error_info(error)
-        self._publish(run.run_id, AttemptFailed(run.attempt, info))
-        if delay is None:
-            raise error
-        retry = RetryScheduled(run.attempt + 1, self._most_attempts, delay, info)
-        self._publish(run.run_id, retry)
-        return delay
-
-    @property
-    def _most_attempts(self) -> int:
-        return 1 + self._endpoint.retries
-
-    def _delay_after(self, run: Run, error: RunError) -> float | None:
-        if run.chunks:
-            error.retryable = False
-            if error.kind == "server":
-                error.kind = "error-midstream"
-            return None
-        return retry_delay(run.attempt, error, self._endpoint.retries, self._tools.rng)
-
-    async def _attempt(self, run: Run) -> None:
-        endpoint = await self._tools.locate(self._endpoint)
-        dialect = _dialect_of(endpoint)
-
-        def publish(body: Body) -> None:
-            self._publish(run.run_id, body)
-
-        publish(AttemptStarted(run.attempt, self._most_attempts, route_words(endpoint)))
-        _require_key(endpoint)
-        request = dialect.build_request(endpoint, self._context(run))
-        attempt = Attempt(run, endpoint, dialect, self._tools, publish, self._confidential)
-        await attempt.perform(_with_idempotency_key(request, run.run_id))
-
 
 def refusal(words: str, hint: str) -> RunFailed:
     """The end of a run that could not even begin."""
     return RunFailed(RunError(words, kind="usage", hint=hint).info(), Metrics(attempts=0))
-
-
-def _dialect_of(endpoint: Endpoint) -> Dialect:
-    dialect = DIALECTS.get(endpoint.dialect)
-    if dialect is None:
-        raise RunError(
-            f"the dialect “{endpoint.dialect}” is not spoken",
-            kind="bad-request",
-            hint=f"Use one of: {', '.join(DIALECTS)}",
-        )
-    return dialect
-
-
-def _require_key(endpoint: Endpoint) -> None:
-    if endpoint.key_source and endpoint.api_key is None:
-        raise RunError(
-            f"no key: {endpoint.key_source} is not set",
-            kind="no-key",
-            hint="Set it and start again",
-        )
-
-
-def _with_idempotency_key(request: Request, run_id: str) -> Request:
-    """All attempts of a run carry the same key, so that a server can tell that they are one."""
-    return msgspec.structs.replace(request, headers=request.headers | {"Idempotency-Key": run_id})

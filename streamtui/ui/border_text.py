@@ -16,6 +16,7 @@ from streamtui.ui.pane_state import (
     Phase,
     cost,
     elapsed,
+    is_stood_in_for,
     model_name,
     rate,
     sparkline,
@@ -90,7 +91,9 @@ def state_words(pane: PaneState, now: float) -> tuple[str, str]:
             return f"retry {pane.retry_attempt}/{pane.retry_of}", _countdown(pane, now)
         case "waiting" if pane.keep_alive:
             return "queueing", clock(elapsed(pane, now))
-        case "idle" | "queued" | "cut off" | "failed" | "cancelled":
+        case "queued":
+            return "queued", _countdown(pane, now)
+        case "idle" | "cut off" | "failed" | "cancelled":
             return pane.phase, ""
         case "done":
             return "done", clock(elapsed(pane, now), tenths_until=_MINUTE)
@@ -127,6 +130,9 @@ def border_title(
 def _names(pane: PaneState, room: int, *, ascii_only: bool) -> list[Segment]:
     """Endpoint and model; the model's tail goes first, then the model, then the endpoint's tail."""
     endpoint = safe_line(pane.endpoint, limit=_NAME_LIMIT)
+    if is_stood_in_for(pane):
+        arrow = "->" if ascii_only else "→"
+        endpoint += f" {arrow} {safe_line(pane.answering_endpoint, limit=_NAME_LIMIT)}"
     model = safe_line(model_name(pane), limit=_NAME_LIMIT)
     room_for_model = room - cell_len(endpoint) - 2
     if model and room_for_model >= min(_SHORTEST_MODEL, cell_len(model)):
@@ -207,6 +213,9 @@ def _preparations(pane: PaneState, dot: str) -> list[_Part]:
     if pane.phase == "retry" and pane.retry_error is not None:
         words = safe_line(pane.retry_error.message, limit=_NAME_LIMIT)
         return [_Part(words, phase_role("retry"), 2, dot)]
+    if pane.phase == "queued" and pane.queue_reason:
+        words = safe_line(pane.queue_reason, limit=_NAME_LIMIT)
+        return [_Part(words, phase_role("queued"), 2, dot)]
     if pane.phase in {"connecting", "waiting"}:
         parts = [_Part(safe_line(pane.route, limit=_NAME_LIMIT), "muted", 1, dot)]
         if pane.keep_alive:

@@ -237,9 +237,15 @@ class PaneState:
     attempts: int = 0
     """The attempt in progress, and how many there will be at the most."""
     route: str = ""
+    answering_endpoint: str = ""
+    answering_model: str = ""
+    """Who was asked last: the pane's own endpoint, or a fallback of it."""
+    queue_reason: str = ""
+    """What a run that began waits for."""
     retry_attempt: int = 0
     retry_of: int = 0
     retry_due: float | None = None
+    """When the next attempt is due, while it waits for that."""
     retry_error: ErrorInfo | None = None
 
     revision: int = 0
@@ -279,7 +285,14 @@ def elapsed(pane: PaneState, now: float) -> float:
 
 def model_name(pane: PaneState) -> str:
     """The model, without the endpoint's name where it only repeats it: `demo/verse` of `demo`."""
+    if is_stood_in_for(pane):
+        return pane.answering_model.removeprefix(f"{pane.answering_endpoint}/")
     return pane.model.removeprefix(f"{pane.endpoint}/")
+
+
+def is_stood_in_for(pane: PaneState) -> bool:
+    """Whether a fallback was asked in the place of the pane's own endpoint."""
+    return pane.answering_endpoint not in {"", pane.endpoint}
 
 
 def ttft(pane: PaneState) -> float | None:

@@ -32,6 +32,7 @@ from streamtui.events import (
     RunFailed,
     RunQueued,
     RunStarted,
+    RunWaiting,
     SessionClosed,
     SessionOpened,
     StreamStalled,
@@ -133,6 +134,8 @@ def apply(state: AppState, event: Event) -> None:
             _start(pane, event, event.body)
         case AttemptStarted():
             _attempt(pane, event.body)
+        case RunWaiting():
+            _wait(pane, event.mono, event.body)
         case RequestSent():
             pane.phase = "waiting"
         case ResponseStarted():
@@ -188,6 +191,7 @@ def _start(pane: PaneState, event: Event, body: RunStarted) -> None:
     pane.retry_error = pane.stall_limit = None
     pane.keep_alive = ""
     pane.attempt = pane.attempts = 0
+    pane.answering_endpoint = pane.answering_model = pane.queue_reason = ""
 
 
 def _unqueue(pane: PaneState, run_id: str) -> str:
@@ -207,7 +211,15 @@ def _asks_again(last: Turn, body: RunStarted) -> bool:
 def _attempt(pane: PaneState, body: AttemptStarted) -> None:
     pane.phase = "connecting"
     pane.attempt, pane.attempts, pane.route = body.attempt, body.of, body.route
+    pane.answering_endpoint, pane.answering_model = body.endpoint, body.model
     pane.retry_due = None
+    pane.queue_reason = ""
+
+
+def _wait(pane: PaneState, mono: float, body: RunWaiting) -> None:
+    pane.phase = "queued"
+    pane.queue_reason = body.reason
+    pane.retry_due = None if body.delay is None else mono + body.delay
 
 
 def _stall(pane: PaneState, mono: float, body: StreamStalled) -> None:
@@ -313,6 +325,7 @@ def _end(pane: PaneState, event: Event, body: RunEnd) -> None:
         turn.usage = _merge_usage(turn.usage, body.metrics.usage)
     if turn is pane.turns[-1]:
         pane.phase, pane.run_ended = end, event.mono
+        pane.queue_reason, pane.retry_due = "", None
 
 
 def _never_started(pane: PaneState, run_id: str, end: End) -> Turn | None:
@@ -322,7 +335,8 @@ def _never_started(pane: PaneState, run_id: str, end: End) -> Turn | None:
         pane.turns.append(Turn(run_id, prompt))
         pane.run_started = pane.first_visible = None
         return pane.turns[-1]
-    if pane.phase == "queued" and not pane.queued:
+    # With a reason it is another run, one that began, that waits.
+    if pane.phase == "queued" and not pane.queued and not pane.queue_reason:
         pane.phase = (pane.turns[-1].end or "idle") if pane.turns else "idle"
     return None
 
@@ -376,7 +390,7 @@ def _malformed_toast(event: Event, pane: PaneState | None) -> Toast | None:
         return None
     message = (
         f"{_toast_name(pane)}: a part of the stream could not be read and was passed over. "
-        "What came is kept. F4 shows the wire."
+        "What came is kept. F3 shows the events."
     )
     return Toast("warning", "Unreadable frame", message)
 

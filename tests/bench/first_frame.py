@@ -65,7 +65,9 @@ def main() -> None:
                 seconds[name].append(seconds_until(marker, command))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, values in seconds.items():
-        print(f"{name:20} median {medians[name]:.3f} s  min {min(values):.3f}  max {max(values):.3f}")
+        print(
+            f"{name:20} median {medians[name]:.3f} s  min {min(values):.3f}  max {max(values):.3f}"
+        )
     empty, console = medians.values()
     print(f"{'difference':20} {1000 * (console - empty):.0f} ms")
 
