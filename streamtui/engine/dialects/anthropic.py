@@ -7,20 +7,18 @@ from typing import Any
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
+    Dialect,
     Request,
-    ServerError,
     add_counts,
     as_count,
     as_dict,
     as_text,
     as_words,
     json_text,
-    read_error_body,
     setting,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
 from streamtui.engine.dialects.requests import as_objects, post, split_system, versioned
-from streamtui.engine.framing import SSEFramer
 from streamtui.events import (
     Delta,
     Message,
@@ -143,14 +141,10 @@ def _read_delta(delta: dict[str, Any], index: int) -> list[Delta] | None:
             return None
 
 
-class Anthropic:
+class Anthropic(Dialect):
     """A conversation of roles and contents, with the system prompt beside it."""
 
     name = "anthropic"
-
-    def framer(self) -> SSEFramer:
-        """A framer for one response."""
-        return SSEFramer()
 
     def decoder(self) -> AnthropicDecoder:
         """A decoder for one response."""
@@ -170,7 +164,3 @@ class Anthropic:
         version = {"anthropic-version": setting(endpoint, "api_version") or DEFAULT_VERSION}
         path = versioned(endpoint, "v1", "/messages")
         return post(endpoint, path, body, auth="x-api-key", headers=version)
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)

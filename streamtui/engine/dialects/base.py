@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from streamtui.config import Endpoint
-from streamtui.engine.framing import Framed, Framer
+from streamtui.engine.framing import Framed, Framer, SSEFramer
 from streamtui.errors import EXCERPT_CHARS
 from streamtui.events import Delta, MalformedFrame, Message
 from streamtui.safe_text import join_surrogates
@@ -55,12 +55,13 @@ class Decoder(Protocol):
 
 
 class Dialect(Protocol):
-    """Stateless, shared by all sessions."""
+    """Stateless, shared by all sessions. Most send server-sent events and errors of usual shape."""
 
     name: str
 
     def framer(self) -> Framer:
         """A framer for one response."""
+        return SSEFramer()
 
     def decoder(self) -> Decoder:
         """A decoder for one response."""
@@ -70,6 +71,7 @@ class Dialect(Protocol):
 
     def read_error(self, body: bytes) -> "ServerError":
         """What the body of an HTTP error says."""
+        return read_error_body(body)
 
 
 class ServerError(Struct, frozen=True):

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
+    Dialect,
     Request,
-    ServerError,
     add_counts,
     as_count,
     as_dict,
@@ -17,12 +17,10 @@ from streamtui.engine.dialects.base import (
     as_words,
     first_object,
     json_text,
-    read_error_body,
     setting,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
 from streamtui.engine.dialects.requests import post, sort_params, split_system, versioned
-from streamtui.engine.framing import SSEFramer
 from streamtui.events import (
     Delta,
     Message,
@@ -126,14 +124,10 @@ def _read_usage(usage: object) -> Usage:
     )
 
 
-class Gemini:
+class Gemini(Dialect):
     """Contents of parts, with the system prompt beside them."""
 
     name = "gemini"
-
-    def framer(self) -> SSEFramer:
-        """A framer for one response."""
-        return SSEFramer()
 
     def decoder(self) -> GeminiDecoder:
         """A decoder for one response."""
@@ -143,10 +137,6 @@ class Gemini:
         """The turns as contents. `api_version` is the first part of the path."""
         # Never `?key=`: URLs are logged all along the way.
         return post(endpoint, _path(endpoint), _body(endpoint, messages), auth="x-goog-api-key")
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)
 
 
 def _path(endpoint: Endpoint) -> str:

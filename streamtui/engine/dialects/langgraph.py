@@ -8,12 +8,11 @@ from urllib.parse import quote
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
+    Dialect,
     Request,
-    ServerError,
     as_dict,
     as_list,
     as_text,
-    read_error_body,
 )
 from streamtui.engine.dialects.langchain_messages import (
     LangChainDecoder,
@@ -21,7 +20,6 @@ from streamtui.engine.dialects.langchain_messages import (
     is_answer,
 )
 from streamtui.engine.dialects.requests import as_objects, post
-from streamtui.engine.framing import SSEFramer
 from streamtui.events import Delta, Message
 
 DEFAULT_ASSISTANT = "agent"
@@ -66,17 +64,13 @@ class LangGraphDecoder(LangChainDecoder):
         return deltas if answers else None
 
 
-class LangGraph:
+class LangGraph(Dialect):
     """A conversation of roles and contents for an assistant.
 
     Of `params` are ours `assistant_id`, `stream_mode`, one or a list, and `thread_id`.
     """
 
     name = "langgraph"
-
-    def framer(self) -> SSEFramer:
-        """A framer for one response."""
-        return SSEFramer()
 
     def decoder(self) -> LangGraphDecoder:
         """A decoder for one response."""
@@ -94,10 +88,6 @@ class LangGraph:
         }
         path = f"/threads/{quote(thread, safe='')}/runs/stream" if thread else "/runs/stream"
         return post(endpoint, path, body, auth="x-api-key")
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)
 
 
 def _since_answer(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -7,12 +7,11 @@ from typing import Any
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
+    Dialect,
     Request,
-    ServerError,
     as_dict,
     as_text,
     as_words,
-    read_error_body,
 )
 from streamtui.engine.dialects.langchain_messages import (
     LangChainDecoder,
@@ -22,7 +21,6 @@ from streamtui.engine.dialects.langchain_messages import (
     texts_of,
 )
 from streamtui.engine.dialects.requests import post
-from streamtui.engine.framing import SSEFramer
 from streamtui.errors import RunError
 from streamtui.events import Delta, Message, TextDelta
 
@@ -92,7 +90,7 @@ class LangServeDecoder(LangChainDecoder):
         return None
 
 
-class LangServe:
+class LangServe(Dialect):
     """A prompt as text, or a conversation as messages.
 
     Of `params` are ours `method`, one of METHODS, and `input`: `messages` when the runnable takes a
@@ -100,10 +98,6 @@ class LangServe:
     """
 
     name = "langserve"
-
-    def framer(self) -> SSEFramer:
-        """A framer for one response."""
-        return SSEFramer()
 
     def decoder(self) -> LangServeDecoder:
         """A decoder for one response."""
@@ -122,10 +116,6 @@ class LangServe:
             **{name: value for name, value in endpoint.params.items() if name not in _OURS},
         }
         return post(endpoint, f"/{method}", body, auth="bearer")
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)
 
 
 def _input(shape: object, messages: tuple[Message, ...]) -> object:

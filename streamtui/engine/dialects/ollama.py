@@ -7,14 +7,13 @@ from typing import Any
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
+    Dialect,
     Request,
-    ServerError,
     as_count,
     as_dict,
     as_list,
     as_words,
     json_text,
-    read_error_body,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
 from streamtui.engine.dialects.requests import as_objects, post, sort_params, split_system
@@ -89,7 +88,7 @@ class OllamaDecoder(JSONDecoder):
         return self._count(usage) + self._finish(as_words(fields.get("done_reason")))
 
 
-class Ollama:
+class Ollama(Dialect):
     """A conversation, or one prompt with generate when `params` hold what only generate knows.
 
     That is `raw`, `template`, `suffix` or `context`; `raw = false` chooses generate and no more.
@@ -118,10 +117,6 @@ class Ollama:
         root = "" if endpoint.base_url.endswith("/api") else "/api"
         path = f"{root}/{'generate' if generates else 'chat'}"
         return post(endpoint, path, body, auth="bearer", accept="application/x-ndjson")
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)
 
 
 def _prompt(endpoint: Endpoint, messages: tuple[Message, ...]) -> dict[str, object]:

@@ -7,18 +7,16 @@ from typing import Any
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
+    Dialect,
     Request,
-    ServerError,
     as_count,
     as_dict,
     as_list,
     as_text,
     as_words,
-    read_error_body,
 )
 from streamtui.engine.dialects.openai_wire import OpenAIDecoder, build_request
 from streamtui.engine.dialects.requests import as_objects
-from streamtui.engine.framing import SSEFramer
 from streamtui.events import (
     Delta,
     Message,
@@ -86,14 +84,10 @@ def _read_tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
     )
 
 
-class OpenAIChat:
+class OpenAIChat(Dialect):
     """A conversation of roles and contents."""
 
     name = "openai-chat"
-
-    def framer(self) -> SSEFramer:
-        """A framer for one response."""
-        return SSEFramer()
 
     def decoder(self) -> ChatDecoder:
         """A decoder for one response."""
@@ -102,7 +96,3 @@ class OpenAIChat:
     def build_request(self, endpoint: Endpoint, messages: tuple[Message, ...]) -> Request:
         """The turns as they are."""
         return build_request(endpoint, "/chat/completions", {"messages": as_objects(messages)})
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)

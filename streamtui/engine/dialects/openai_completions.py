@@ -6,9 +6,8 @@ Source: https://platform.openai.com/docs/api-reference/completions.
 from typing import Any
 
 from streamtui.config import Endpoint
-from streamtui.engine.dialects.base import Request, ServerError, as_text, read_error_body
+from streamtui.engine.dialects.base import Dialect, Request, as_text
 from streamtui.engine.dialects.openai_wire import OpenAIDecoder, build_request
-from streamtui.engine.framing import SSEFramer
 from streamtui.events import Delta, Message, TextDelta
 
 
@@ -20,14 +19,10 @@ class CompletionsDecoder(OpenAIDecoder):
         return [TextDelta(as_text(choice.get("text")))]
 
 
-class OpenAICompletions:
+class OpenAICompletions(Dialect):
     """One prompt, one text."""
 
     name = "openai-completions"
-
-    def framer(self) -> SSEFramer:
-        """A framer for one response."""
-        return SSEFramer()
 
     def decoder(self) -> CompletionsDecoder:
         """A decoder for one response."""
@@ -37,7 +32,3 @@ class OpenAICompletions:
         """The turns as one text: the dialect knows no roles."""
         prompt = "\n\n".join(message.content for message in messages)
         return build_request(endpoint, "/completions", {"prompt": prompt})
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)

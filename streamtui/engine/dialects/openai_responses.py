@@ -8,21 +8,19 @@ from typing import Any
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.azure import openai_post
 from streamtui.engine.dialects.base import (
+    Dialect,
     Request,
-    ServerError,
     as_count,
     as_dict,
     as_list,
     as_text,
     as_words,
-    read_error_body,
     read_error_object,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
 from streamtui.engine.dialects.openai_wire import read_usage
 from streamtui.engine.dialects.provider_errors import provider_error
 from streamtui.engine.dialects.requests import as_objects, split_system
-from streamtui.engine.framing import SSEFramer
 from streamtui.events import (
     Delta,
     Message,
@@ -161,14 +159,10 @@ def _read_output(output: object) -> list[Delta]:
     return deltas
 
 
-class OpenAIResponses:
+class OpenAIResponses(Dialect):
     """A conversation of roles and contents, with the system prompt beside it."""
 
     name = "openai-responses"
-
-    def framer(self) -> SSEFramer:
-        """A framer for one response."""
-        return SSEFramer()
 
     def decoder(self) -> ResponsesDecoder:
         """A decoder for one response."""
@@ -185,7 +179,3 @@ class OpenAIResponses:
             **endpoint.params,
         }
         return openai_post(endpoint, "/responses", body)
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)

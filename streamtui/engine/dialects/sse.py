@@ -5,16 +5,15 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
+    Dialect,
     Request,
-    ServerError,
     first_object,
     json_text,
-    read_error_body,
     read_error_object,
 )
 from streamtui.engine.dialects.provider_errors import provider_error
 from streamtui.engine.dialects.requests import post
-from streamtui.engine.framing import BareJSON, EmptyBlock, Frame, Framed, SSEFramer
+from streamtui.engine.framing import BareJSON, EmptyBlock, Frame, Framed
 from streamtui.errors import RunError
 from streamtui.events import Delta, Message, TextDelta, UnknownFrame
 
@@ -54,14 +53,10 @@ class EventStreamDecoder:
         return []
 
 
-class EventStream:
+class EventStream(Dialect):
     """The last prompt alone: nothing is known of what came before it."""
 
     name = "sse"
-
-    def framer(self) -> SSEFramer:
-        """A framer for one response."""
-        return SSEFramer()
 
     def decoder(self) -> EventStreamDecoder:
         """A decoder for one response."""
@@ -75,7 +70,3 @@ class EventStream:
         body = {"input": messages[-1].content, **params}
         path = "/" if endpoint.base_url.endswith("/") else ""
         return post(endpoint, path, body, auth="bearer")
-
-    def read_error(self, body: bytes) -> ServerError:
-        """What the body of an HTTP error says."""
-        return read_error_body(body)
