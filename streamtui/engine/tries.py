@@ -168,7 +168,8 @@ class Tries:
     def _queue_teller(self, endpoint: Endpoint) -> Callable[[int], None]:
         def tell(ahead: int) -> None:
             limit = endpoint.max_concurrent
-            reason = f"{endpoint.name} takes {limit} at a time, {ahead} more wait before this one"
+            place = f"{ahead} wait before this one" if ahead else "this one is next"
+            reason = f"{endpoint.name} takes {limit} at a time, {place}"
             self._publish(RunWaiting(reason))
 
         return tell

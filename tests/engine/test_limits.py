@@ -69,9 +69,9 @@ async def test_runs_beyond_the_limit_wait_in_their_order_and_say_so() -> None:
     async with EngineUnderTest(transport) as test:
         ask_each(test, ONE_AT_A_TIME, 4)
         await test.listener.until(is_wait, 3)
+        places = ["this one is next", "1 wait before this one", "2 wait before this one"]
         assert [(e.session_id, e.body.reason) for e in filter(is_wait, test.listener.events)] == [  # type: ignore[union-attr]
-            (f"s{n}", f"mock takes 1 at a time, {n - 1} more wait before this one")
-            for n in (1, 2, 3)
+            (f"s{n}", f"mock takes 1 at a time, {place}") for n, place in enumerate(places, 1)
         ]
         for number, gate in enumerate(gates, 1):
             await test.listener.until(is_head, number)
