@@ -139,10 +139,13 @@ class Gemini(Dialect):
         return post(endpoint, _path(endpoint), _body(endpoint, messages), auth="x-goog-api-key")
 
 
+_COLLECTIONS = ("models/", "tunedModels/")
+"""A model may be named together with its collection."""
+
+
 def _path(endpoint: Endpoint) -> str:
-    # A tuned model is named with its collection: `tunedModels/NAME`.
-    model = endpoint.model if "/" in endpoint.model else f"models/{endpoint.model}"
-    path = f"/{quote(model)}:streamGenerateContent?alt=sse"
+    model = endpoint.model
+    path = f"/{quote(model if model.startswith(_COLLECTIONS) else f'models/{model}')}:streamGenerateContent?alt=sse"
     return versioned(endpoint, setting(endpoint, "api_version") or DEFAULT_VERSION, path)
 
 

@@ -187,6 +187,7 @@ def test_what_the_base_url_ends_with_is_not_said_twice(
     [
         ({"api_version": "v1"}, "/v1/models/m:streamGenerateContent?alt=sse"),
         ({"model": "tunedModels/x"}, "/v1beta/tunedModels/x:streamGenerateContent?alt=sse"),
+        ({"model": "demo/verse"}, "/v1beta/models/demo/verse:streamGenerateContent?alt=sse"),
         ({"model": "a?b c"}, "/v1beta/models/a%3Fb%20c:streamGenerateContent?alt=sse"),
     ],
 )
