@@ -145,7 +145,8 @@ _COLLECTIONS = ("models/", "tunedModels/")
 
 def _path(endpoint: Endpoint) -> str:
     model = endpoint.model
-    path = f"/{quote(model if model.startswith(_COLLECTIONS) else f'models/{model}')}:streamGenerateContent?alt=sse"
+    full_name = model if model.startswith(_COLLECTIONS) else f"models/{model}"
+    path = f"/{quote(full_name)}:streamGenerateContent?alt=sse"
     return versioned(endpoint, setting(endpoint, "api_version") or DEFAULT_VERSION, path)
 
 
