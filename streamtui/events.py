@@ -169,6 +169,8 @@ class SessionOpened(Struct, frozen=True, tag=True):
     endpoint: str
     model: str
     dialect: str
+    insecure: bool = False
+    """Whether anybody who answers there is believed: its certificate is not checked."""
 
 
 class SessionClosed(Struct, frozen=True, tag=True):
@@ -214,6 +216,8 @@ class AttemptStarted(Struct, frozen=True, tag=True):
     endpoint: str = ""
     """Who is asked: the session's endpoint, or one of its fallbacks."""
     model: str = ""
+    insecure: bool = False
+    """Whether anybody who answers there is believed: its certificate is not checked."""
 
 
 class RequestSent(Struct, frozen=True, tag=True):

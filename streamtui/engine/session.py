@@ -64,7 +64,8 @@ class Session:
     def open(self) -> None:
         """Say that the session is there."""
         endpoint = self._endpoint
-        self._publish("", SessionOpened(endpoint.name, endpoint.model, endpoint.dialect))
+        opened = SessionOpened(endpoint.name, endpoint.model, endpoint.dialect, endpoint.insecure)
+        self._publish("", opened)
 
     def send(self, run_id: str, prompt: str, context: RunContext) -> None:
         """Ask now, or after the runs that came before."""

@@ -111,6 +111,7 @@ class Tries:
                 route_words(located),
                 endpoint.name,
                 endpoint.model,
+                endpoint.insecure,
             )
         )
         _require_key(located)

@@ -29,6 +29,7 @@ Segment = tuple[str, str]
 
 _NAME_LIMIT = 200
 _SHORTEST_MODEL = 3
+_ROOM_FOR_WORDS = 44
 _SHORTEST_ENDPOINT = 3
 _MINUTE = 60
 _SMALLEST_AMOUNT = 0.0001
@@ -115,8 +116,9 @@ def border_title(
     role = phase_role(pane.phase)
     word, figure = state_words(pane, now)
     head = f"{number} "
+    warning = _warning(pane, width)
     # Head, glyph, the blank after each part, the blanks around the state, one cell of fill.
-    fixed = cell_len(head) + len(glyph) + 1 + len(word) + 2 + 1
+    fixed = cell_len(head) + len(warning) + len(glyph) + 1 + len(word) + 2 + 1
     room = width - fixed
     if figure and room >= len(figure) + 1 + _SHORTEST_ENDPOINT + 1:
         room -= len(figure) + 1
@@ -124,7 +126,15 @@ def border_title(
         figure = ""
     names = _names(pane, room, ascii_only=ascii_only)
     right = f" {word} {figure} " if figure else f" {word} "
-    return BorderText([(head, "foreground"), (f"{glyph} ", role), *names], [(right, role)])
+    left = [(head, "foreground"), (warning, "state-failed bold"), (f"{glyph} ", role), *names]
+    return BorderText([segment for segment in left if segment[0]], [(right, role)])
+
+
+def _warning(pane: PaneState, width: int) -> str:
+    """For as long as certificates are not checked, however narrow the pane is."""
+    if not pane.insecure:
+        return ""
+    return "TLS unchecked " if width >= _ROOM_FOR_WORDS else "TLS! "
 
 
 def _names(pane: PaneState, room: int, *, ascii_only: bool) -> list[Segment]:

@@ -237,6 +237,8 @@ class PaneState:
     attempts: int = 0
     """The attempt in progress, and how many there will be at the most."""
     route: str = ""
+    insecure: bool = False
+    """The certificate of whoever is asked is not checked."""
     answering_endpoint: str = ""
     answering_model: str = ""
     """Who was asked last: the pane's own endpoint, or a fallback of it."""

@@ -166,6 +166,8 @@ def _pane_for(state: AppState, event: Event) -> PaneState | None:
 
 def _name(pane: PaneState, body: SessionOpened | RunStarted, state: AppState) -> None:
     pane.endpoint, pane.model, pane.dialect = body.endpoint, body.model, body.dialect
+    if isinstance(body, SessionOpened):
+        pane.insecure = body.insecure
     if pane.price is None:
         pane.price = state.prices.get(body.endpoint)
 
@@ -212,6 +214,7 @@ def _attempt(pane: PaneState, body: AttemptStarted) -> None:
     pane.phase = "connecting"
     pane.attempt, pane.attempts, pane.route = body.attempt, body.of, body.route
     pane.answering_endpoint, pane.answering_model = body.endpoint, body.model
+    pane.insecure = body.insecure
     pane.retry_due = None
     pane.queue_reason = ""
 

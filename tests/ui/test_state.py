@@ -29,6 +29,7 @@ from streamtui.events import (
     RunFailed,
     RunQueued,
     SessionClosed,
+    SessionOpened,
     StreamStalled,
     TextDelta,
     ToolCallDelta,
@@ -116,6 +117,19 @@ def test_the_border_shows_a_streaming_run_as_in_the_picture() -> None:
     line = subtitle(script, 103.07, 80)
     assert line.startswith(" ttft 0.31s · 87 tok/s ")
     assert line.endswith(" · ~240 tok · ~$0.0001 ─")
+
+
+def test_unchecked_certificates_are_named_in_red_for_as_long_as_they_are() -> None:
+    script = Script()
+    script.say(SessionOpened("lab", "m", "openai-chat", insecure=True), run_id="")
+    assert title(script, 0) == "1 TLS unchecked ○ lab m ─ idle "
+    assert title(script, 0, 24) == "1 TLS! ○ lab m ─ idle "
+    [_, warning, *_] = border_title(script.pane, 1, 0, 60).left
+    assert warning == ("TLS unchecked ", "state-failed bold")
+    script.at(1).start().say(AttemptStarted(1, 1, "direct", "lab", "m", insecure=True))
+    assert "TLS unchecked" in title(script, 1)
+    script.say(AttemptStarted(2, 2, "direct", "mirror", "m", insecure=False))
+    assert "TLS" not in title(script, 1)
 
 
 def test_a_finished_run_shows_what_the_endpoint_counted() -> None:
