@@ -57,6 +57,7 @@ class RunError(StreamTUIError):
         kind: ErrorKind,
         hint: str = "",
         retryable: bool = False,
+        retry_after: float | None = None,
         excerpt: str = "",
     ) -> None:
         # Servers end their sentences; ours go on, with what was kept and what to do.
@@ -67,9 +68,9 @@ class RunError(StreamTUIError):
         self.hint = hint
         self.retryable = retryable
         self.excerpt = excerpt
+        self.retry_after = retry_after
         self.endpoint = ""
         self.attempt = 0
-        self.retry_after: float | None = None
 
     def info(self) -> ErrorInfo:
         """The same facts as a struct that can travel."""
@@ -112,18 +113,20 @@ class StatusError(RunError):
         retry_after: float | None = None,
         excerpt: str = "",
     ) -> None:
-        super().__init__(message, kind=kind, hint=hint, retryable=retryable, excerpt=excerpt)
+        super().__init__(
+            message,
+            kind=kind,
+            hint=hint,
+            retryable=retryable,
+            retry_after=retry_after,
+            excerpt=excerpt,
+        )
         self.status = status
         self.request_id = request_id
-        self.retry_after = retry_after
 
     def info(self) -> ErrorInfo:
         """The same facts as a struct that can travel."""
-        return structs.replace(
-            super().info(),
-            status=self.status,
-            request_id=self.request_id,
-        )
+        return structs.replace(super().info(), status=self.status, request_id=self.request_id)
 
 
 class ProtocolError(RunError):
@@ -140,28 +143,23 @@ class ProtocolError(RunError):
         kind: ErrorKind = "protocol-error",
         hint: str = "",
         retryable: bool = False,
+        retry_after: float | None = None,
         excerpt: str = "",
         offset: int | None = None,
     ) -> None:
-        super().__init__(message, kind=kind, hint=hint, retryable=retryable, excerpt=excerpt)
+        super().__init__(
+            message,
+            kind=kind,
+            hint=hint,
+            retryable=retryable,
+            retry_after=retry_after,
+            excerpt=excerpt,
+        )
         self.offset = offset
 
 
 class ProviderError(RunError):
     """An error object inside a stream that was good until then; `message` is the server's own."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        kind: ErrorKind,
-        hint: str = "",
-        retryable: bool = False,
-        excerpt: str = "",
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message, kind=kind, hint=hint, retryable=retryable, excerpt=excerpt)
-        self.retry_after = retry_after
 
 
 def error_from_info(info: ErrorInfo, *, endpoint: str = "", attempt: int = 0) -> RunError:
@@ -202,6 +200,7 @@ def _rebuild(info: ErrorInfo) -> RunError:
         kind=info.kind,
         hint=info.hint,
         retryable=info.retryable,
+        retry_after=info.retry_after,
         excerpt=info.excerpt,
     )
 
