@@ -1,14 +1,14 @@
 """A server that plays the wire scenarios of `cases/http_faults.json`, byte by byte, on loopback."""
 
 import asyncio
-import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+
+from tests.loopback import LoopbackServer, listening
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     scenario["id"]: scenario
@@ -21,7 +21,7 @@ STREAM_HEAD = (
 )
 
 
-class FaultServer:
+class FaultServer(LoopbackServer):
     """Plays one scenario for each connection; `hits` counts the requests."""
 
     def __init__(
@@ -31,17 +31,15 @@ class FaultServer:
         keepalive: bool = False,
         lets_down: bool = False,
     ) -> None:
+        super().__init__()
         self._steps = steps
         self._keepalive = keepalive
         self._lets_down = lets_down
-        self._connections: set[asyncio.Task[None]] = set()
         self._hit = asyncio.Condition()
         self.hits = 0
-        self.connections = 0
         self.let_down = 0
         """Connections that were closed when they were used a second time."""
         self.requests: list[bytes] = []
-        self.port = 0
         self.left = asyncio.Event()
         """Set when a client has gone away."""
 
@@ -49,35 +47,12 @@ class FaultServer:
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        self.connections += 1
-        try:
-            await self._serve_requests(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self._connections.discard(task)
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
     async def reached(self, hits: int) -> None:
         """Wait until so many requests have come."""
         async with self._hit:
             await self._hit.wait_for(lambda: self.hits >= hits)
 
-    async def aclose(self) -> None:
-        """End all connections."""
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections)
-
-    async def _serve_requests(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._serve_request(reader, writer)
         while self._keepalive:
             await self._serve_request(reader, writer)
@@ -177,16 +152,8 @@ class _Player:
         self._writer.transport.abort()
 
 
-@asynccontextmanager
-async def fault_server(
+def fault_server(
     steps: list[Any] | dict[str, list[Any]], *, keepalive: bool = False, lets_down: bool = False
-) -> AsyncIterator[FaultServer]:
+) -> AbstractAsyncContextManager[FaultServer]:
     """A listening FaultServer."""
-    player = FaultServer(steps, keepalive=keepalive, lets_down=lets_down)
-    server = await asyncio.start_server(player.serve, "127.0.0.1", 0)
-    player.port = server.sockets[0].getsockname()[1]
-    try:
-        yield player
-    finally:
-        server.close()
-        await player.aclose()
+    return listening(FaultServer(steps, keepalive=keepalive, lets_down=lets_down))

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from msgspec import Struct
+
+from tests.loopback import LoopbackServer, listening
 
 NO_LOGIN, PASSWORD, NONE_ACCEPTABLE = 0, 2, 0xFF
 
@@ -28,40 +29,17 @@ class SocksScript(Struct, frozen=True):
     """In place of SOCKS, when it has read the greeting."""
 
 
-class SocksServer:
+class SocksServer(LoopbackServer):
     """Plays one script for each connection; keeps what it was asked."""
 
     def __init__(self, script: SocksScript) -> None:
+        super().__init__()
         self._script = script
-        self._connections: set[asyncio.Task[None]] = set()
-        self.port = 0
-        self.hits = 0
         self.targets: list[tuple[str, int]] = []
         """What it was asked to connect to, as the client wrote it."""
         self.logins: list[tuple[str, str]] = []
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        self.hits += 1
-        try:
-            await self._converse(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self._connections.discard(task)
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
-    async def aclose(self) -> None:
-        """End all connections."""
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections)
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         script = self._script
         _, count = await reader.readexactly(2)
         await reader.readexactly(count)
@@ -136,14 +114,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-@asynccontextmanager
-async def socks_server(script: SocksScript = SocksScript()) -> AsyncIterator[SocksServer]:  # noqa: B008
+def socks_server(
+    script: SocksScript = SocksScript(),  # noqa: B008
+) -> AbstractAsyncContextManager[SocksServer]:
     """A listening SocksServer."""
-    player = SocksServer(script)
-    server = await asyncio.start_server(player.serve, "127.0.0.1", 0)
-    player.port = server.sockets[0].getsockname()[1]
-    try:
-        yield player
-    finally:
-        server.close()
-        await player.aclose()
+    return listening(SocksServer(script))

@@ -229,7 +229,6 @@ class PaneState:
     last_data: float | None = None
     """When the answer last moved, as the engine sees it: keep-alives do not count."""
     run_ended: float | None = None
-    stall_limit: float | None = None
     keep_alive: str = ""
     """The endpoint's own words while it lets us wait."""
 

@@ -190,7 +190,7 @@ def _start(pane: PaneState, event: Event, body: RunStarted) -> None:
     pane.phase = "connecting"
     pane.run_started = event.mono
     pane.first_visible = pane.last_data = pane.run_ended = pane.retry_due = None
-    pane.retry_error = pane.stall_limit = None
+    pane.retry_error = None
     pane.keep_alive = ""
     pane.attempt = pane.attempts = 0
     pane.answering_endpoint = pane.answering_model = pane.queue_reason = ""
@@ -228,7 +228,6 @@ def _wait(pane: PaneState, mono: float, body: RunWaiting) -> None:
 def _stall(pane: PaneState, mono: float, body: StreamStalled) -> None:
     pane.phase = "stalled"
     pane.last_data = mono - body.silent_for
-    pane.stall_limit = body.limit
 
 
 def _await_retry(pane: PaneState, mono: float, body: RetryScheduled) -> None:

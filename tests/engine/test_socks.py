@@ -127,7 +127,7 @@ async def test_socks5_looks_names_up_here() -> None:
         end = await ask(test, endpoint)
         assert error_of(end).kind == "dns"
         assert "cannot resolve api.invalid" in describe(end).words
-        assert proxy.hits == 0
+        assert proxy.connections == 0
 
 
 async def test_a_password_is_sent() -> None:
