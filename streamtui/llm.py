@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
-from streamtui.config import Config, Endpoint, Proxy, load_config, values
+from streamtui.config import Config, Endpoint, Proxy, load_config, proxy_from_url, values
 from streamtui.config.known import KNOWN_ENDPOINTS
 from streamtui.engine.doors import Doors, RunContext
 from streamtui.errors import ConfigError
@@ -189,9 +189,7 @@ class _Wish(Struct, frozen=True):
         if self.proxy == "direct":
             return None
         if "://" in self.proxy:
-            address = _checked("proxy", values.check_proxy_url, self.proxy)
-            name = values.host_port(address.url)
-            return Proxy(name, address.url, address.username, address.password)
+            return _checked("proxy", proxy_from_url, self.proxy)
         proxies = self._config().proxies
         if self.proxy not in proxies:
             # Its text is not repeated: `user:password@host` comes here too.

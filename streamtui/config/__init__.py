@@ -37,7 +37,9 @@ from streamtui.config.types import (
     Endpoint,
     Proxy,
     bypasses_proxy,
+    check_login,
     listed,
+    proxy_from_url,
     unknown_endpoint,
 )
 from streamtui.config.words import changed_keys, show_config
@@ -56,6 +58,7 @@ __all__ = [
     "changed_keys",
     "default_config_path",
     "load_config",
+    "proxy_from_url",
     "show_config",
 ]
 
@@ -138,7 +141,7 @@ class _Loading:
             no_proxy=table.no_proxy,
             loopback=table.loopback,
         )
-        return place.inside("username" if table.username else "url").check(_check_login, proxy)
+        return place.inside("username" if table.username else "url").check(check_login, proxy)
 
     def _password(self, place: Place, variable: str) -> Secret | None:
         if not variable:
@@ -245,12 +248,10 @@ class _Loading:
         raise place.error(f"unknown proxy {shown}{hint}; there are {listed(names)}")
 
     def _proxy_from_url(self, place: Place, url: str) -> Proxy:
-        address = place.check(values.check_proxy_url, url)
-        if address.password:
+        proxy = place.check(proxy_from_url, url)
+        if proxy.password:
             self._warn_of_readable_password(place)
-        name = values.host_port(address.url)
-        proxy = Proxy(name, address.url, address.username, address.password)
-        return place.check(_check_login, proxy)
+        return proxy
 
     def _known(self, row: KnownEndpoint) -> Endpoint | None:
         """A row of the table as an endpoint, if its key is there or the user asks for it."""
@@ -341,12 +342,6 @@ class _Loading:
 
 def _demo_endpoint() -> Endpoint:
     return Endpoint(DEMO_ENDPOINT, "openai-chat", EMBEDDED_DEMO_URL, DEMO_MODEL)
-
-
-def _check_login(proxy: Proxy) -> Proxy:
-    if proxy.is_socks:
-        values.check_socks_login(proxy.username, proxy.password)
-    return proxy
 
 
 def _path_of(place: Place, text: str) -> Path:

@@ -135,6 +135,20 @@ class Config(Struct, frozen=True):
         return Endpoint(row.name, row.dialect, row.base_url, row.model) if row else None
 
 
+def proxy_from_url(url: str) -> Proxy:
+    """A proxy that has a URL and no table. Raises ValueError, without the URL's password."""
+    address = values.check_proxy_url(url)
+    name = values.host_port(address.url)
+    return check_login(Proxy(name, address.url, address.username, address.password))
+
+
+def check_login(proxy: Proxy) -> Proxy:
+    """The same proxy. Raises ValueError for user and password that its protocol cannot carry."""
+    if proxy.is_socks:
+        values.check_socks_login(proxy.username, proxy.password)
+    return proxy
+
+
 def bypasses_proxy(proxy: Proxy, host: str, port: int) -> bool:
     """Whether a target is reached directly although its endpoint has this proxy."""
     if values.is_loopback(host) and not proxy.loopback:
