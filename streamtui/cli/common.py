@@ -49,14 +49,15 @@ def endpoint_option(what_a_repetition_does: str) -> Callable[[CommandT], Command
         "endpoints",
         metavar="ENDPOINT[/MODEL]",
         multiple=True,
-        shell_complete=_complete_endpoint,
+        shell_complete=complete_endpoint,
         help=f"Ask this endpoint. {what_a_repetition_does}",
     )
 
 
-def _complete_endpoint(
+def complete_endpoint(
     context: click.Context, _option: click.Parameter, incomplete: str
 ) -> list[str]:
+    """The names of endpoints that begin so, for a shell."""
     from streamtui.errors import ConfigError
 
     try:
@@ -64,6 +65,49 @@ def _complete_endpoint(
     except ConfigError:
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def params_option(command: CommandT) -> CommandT:
+    """`--param KEY=VALUE`, any number of times; the command gets them as one dictionary."""
+    return click.option(
+        "--param",
+        "params",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_read_params,
+        help="Send this with the request; the value is JSON, or else text. Repeatable.",
+    )(command)
+
+
+def _read_params(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, object]:
+    return dict(map(_read_param, given))
+
+
+def _read_param(text: str) -> tuple[str, object]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE.")
+    try:
+        return key, json_or_text(value)
+    except ValueError as error:
+        raise click.BadParameter(f"the value of {key} {error}.") from error
+
+
+def json_or_text(text: str) -> object:
+    """What an argument means as JSON, or else the text that it is.
+
+    Raises ValueError for what looks like JSON and is none.
+    """
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        if text.lstrip().startswith(("{", "[", '"')):
+            raise ValueError(f"is not JSON: {error}") from error
+        return text
 
 
 def load(path: Path | None) -> "Config":
@@ -80,10 +124,15 @@ def warn(config: "Config") -> None:
 
 
 def open_engine() -> AbstractContextManager["Doors"]:
-    """The engine in its thread, its bugs in the log; leaving closes all connections."""
+    """The engine in its thread; leaving closes all connections."""
+    return closing(engine_in_thread())
+
+
+def engine_in_thread() -> "Doors":
+    """The engine in a thread of this process, its bugs in the log."""
     from streamtui.demo import start_demo
     from streamtui.engine.host import EngineThread
     from streamtui.logs import default_log_path, log_to_file
 
     log_to_file(default_log_path())
-    return closing(EngineThread(start_demo))
+    return EngineThread(start_demo)

@@ -1,7 +1,6 @@
 """`streamtui config`: where the configuration is, whether it is right, and what is in force."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,7 @@ import click
 
 from streamtui.cli import common
 from streamtui.cli.codes import USAGE
-from streamtui.cli.output import Trouble, is_terminal
-from streamtui.safe_text import safe_text
+from streamtui.cli.output import Trouble, emit
 
 if TYPE_CHECKING:
     from streamtui.config import Config
@@ -29,7 +27,7 @@ def group() -> None:
 @click.pass_context
 def print_path(context: click.Context) -> int:
     """Print where the configuration file is, or would be."""
-    _emit(str(_path(context)))
+    emit(str(_path(context)))
     return 0
 
 
@@ -45,7 +43,7 @@ def init(context: click.Context) -> int:
         _write_new(path, example)
     except OSError as error:
         raise Trouble(f"cannot write {path}: {error.strerror}.") from error
-    _emit(str(path))
+    emit(str(path))
     return 0
 
 
@@ -59,13 +57,13 @@ def check(context: click.Context) -> int:
     try:
         config = common.load(common.config_path(context))
     except ConfigError as error:
-        _emit(str(error))
+        emit(str(error))
         return USAGE
     for finding in _findings(config):
-        _emit(f"{config.path or 'environment'}: {finding}.")
+        emit(f"{config.path or 'environment'}: {finding}.")
     state = "can be used" if config.path else "not there; what is built in is used"
     names = ", ".join(config.endpoints)
-    _emit(f"{_path(context)}: {state}. Endpoints: {names}. Default: {config.default_endpoint}.")
+    emit(f"{_path(context)}: {state}. Endpoints: {names}. Default: {config.default_endpoint}.")
     return 0
 
 
@@ -78,7 +76,7 @@ def show(context: click.Context) -> int:
 
     config = common.load(common.config_path(context))
     common.warn(config)
-    _emit(show_config(config).rstrip("\n"))
+    emit(show_config(config).rstrip("\n"))
     return 0
 
 
@@ -120,8 +118,3 @@ def _write_new(path: Path, data: bytes) -> None:
         except OSError:
             path.unlink()
             raise
-
-
-def _emit(text: str) -> None:
-    """The answer to the command: for a terminal made safe, for a pipe as it is."""
-    click.echo(safe_text(text) if is_terminal(sys.stdout) else text)

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import select
+import shutil
 import sys
 from contextlib import suppress
 from typing import IO, Any
@@ -121,6 +122,28 @@ def _escaped(character: str) -> str:
 def is_terminal(stream: IO[Any] | None) -> bool:
     """Whether a standard stream is a terminal; one that is closed is none."""
     return stream is not None and not stream.closed and stream.isatty()
+
+
+def emit_json(value: Any) -> None:
+    """A struct, or what JSON knows, as one line on standard output."""
+    from msgspec import to_builtins
+
+    click.echo(json_line(to_builtins(value), is_terminal=is_terminal(sys.stdout)), nl=False)
+
+
+def emit(text: str) -> None:
+    """The answer to a command: for a terminal made safe, for a pipe as it is."""
+    click.echo(safe_text(text) if is_terminal(sys.stdout) else text)
+
+
+def emit_object(value: Any) -> None:
+    """An answer for programs: one line of JSON."""
+    click.echo(json_line(value, is_terminal=is_terminal(sys.stdout)), nl=False)
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal; None for a pipe, whose lines are not broken."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
 
 def say(words: str) -> None:

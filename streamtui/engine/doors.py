@@ -6,11 +6,20 @@ cross a thread or a socket; a face never learns which of the two it did.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from streamtui.config import Endpoint
+from streamtui.engine.reports import (
+    Answer,
+    ModelList,
+    NotFound,
+    ProbeReport,
+    Transcript,
+    Unanswered,
+)
+from streamtui.errors import RunError
 from streamtui.events import Event, Message
 from streamtui.ids import new_id
 
@@ -29,6 +38,8 @@ class OpenSession(Struct, frozen=True, tag=True):
     endpoint: Endpoint
     messages: tuple[Message, ...] = ()
     """Turns that came before: a conversation that is reopened or forked goes on from here."""
+    private: bool = False
+    """Nothing of it is kept on disk."""
 
 
 class Send(Struct, frozen=True, tag=True):
@@ -62,6 +73,83 @@ class CloseSession(Struct, frozen=True, tag=True):
 Command = OpenSession | Send | Retry | Cancel | CancelAll | CloseSession
 
 
+class GetTranscript(Struct, frozen=True, tag=True):
+    session_id: str
+
+
+class ListModels(Struct, frozen=True, tag=True):
+    endpoint: Endpoint
+
+
+class Probe(Struct, frozen=True, tag=True):
+    endpoint: Endpoint
+
+
+class ListSessions(Struct, frozen=True, tag=True):
+    """The sessions that are open now, whoever opened them."""
+
+
+class EndSessions(Struct, frozen=True, tag=True):
+    """End sessions and what runs in them; answered once they are closed."""
+
+    session_ids: tuple[str, ...]
+
+
+class FindRuns(Struct, frozen=True, tag=True):
+    """A page of the history: runs that hold all words of `text`, newest first."""
+
+    text: str = ""
+    limit: int = 50
+    before: int | None = None
+    """The key of the last run of the page before."""
+
+
+class GetRun(Struct, frozen=True, tag=True):
+    run_id: str
+    """Or its beginning."""
+
+
+class GetSession(Struct, frozen=True, tag=True):
+    session_id: str
+
+
+class GetWorkspace(Struct, frozen=True, tag=True):
+    name: str
+
+
+class SaveWorkspace(Struct, frozen=True, tag=True):
+    """Keep what a console shows, in its own words, in the place of what was kept before."""
+
+    name: str
+    desk: bytes
+
+
+class DeleteRuns(Struct, frozen=True, tag=True):
+    run_ids: tuple[str, ...]
+
+
+class PurgeHistory(Struct, frozen=True, tag=True):
+    """Delete all that does not stream any more, from the file itself."""
+
+
+Query = (
+    GetTranscript
+    | ListModels
+    | Probe
+    | ListSessions
+    | EndSessions
+    | FindRuns
+    | GetRun
+    | GetSession
+    | GetWorkspace
+    | SaveWorkspace
+    | DeleteRuns
+    | PurgeHistory
+)
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+
 class Subscription(Protocol):
     """Events on their way to one subscriber. Bounded: chunks of a run are merged, never lost."""
 
@@ -84,21 +172,32 @@ class Doors(ABC):
 
     @abstractmethod
     def subscribe(
-        self, wake: Callable[[], object], *, session_ids: Collection[str] | None = None
+        self,
+        wake: Callable[[], object],
+        *,
+        session_ids: Collection[str] | None = None,
+        from_start: bool = False,
     ) -> Subscription:
         """Listen to all events, or to those of some sessions, from this moment on.
+
+        With `from_start` the events come first that made the open sessions what they are; chunks
+        among them are merged.
 
         `wake` is called from the engine's thread when events wait, once until the next `drain`; it
         must return at once.
         """
 
     @abstractmethod
-    async def transcript(self, session_id: str) -> tuple[Message, ...]:
-        """The turns of a session that would be sent with its next prompt."""
+    async def ask(self, query: Query) -> Answer:
+        """Find something out; the answer fits the query, or is Unanswered."""
 
     @abstractmethod
     def close(self) -> None:
         """End all runs and wait until their connections are closed."""
+
+    def leave(self, *, keep_runs: bool) -> None:  # noqa: ARG002 - only some engines outlive us
+        """Go; what runs goes on if it is to be kept and the engine can. Blocks for a moment."""
+        self.close()
 
     def open_session(self, endpoint: Endpoint, messages: tuple[Message, ...] = ()) -> str:
         """Start a conversation with an endpoint; returns the session's id."""
@@ -129,3 +228,39 @@ class Doors(ABC):
     def close_session(self, session_id: str) -> None:
         """End a session and its runs."""
         self.execute(CloseSession(session_id))
+
+    async def transcript(self, session_id: str) -> tuple[Message, ...]:
+        """The turns of a session that would be sent with its next prompt; none if it is gone."""
+        answer = await self.ask(GetTranscript(session_id))
+        return answer.messages if isinstance(answer, Transcript) else ()
+
+    async def find(self, query: Query, kind: type[AnswerT]) -> AnswerT | None:
+        """The answer to a query, of the kind that fits it, or None where there is none.
+
+        Raises RunError when the engine cannot answer.
+        """
+        answer = await self.ask(query)
+        if isinstance(answer, NotFound) and answer.error is None:
+            return None
+        return _expected(answer, kind)
+
+    async def models(self, endpoint: Endpoint) -> ModelList:
+        """The models that an endpoint lists. Raises RunError when the engine cannot answer."""
+        return _expected(await self.ask(ListModels(endpoint)), ModelList)
+
+    async def probe(self, endpoint: Endpoint) -> ProbeReport:
+        """Go the way to an endpoint once, up to its first token, and time each stage.
+
+        Costs a few tokens at the endpoint. Nothing of it appears in the subscription. Raises
+        RunError when the engine cannot answer.
+        """
+        return _expected(await self.ask(Probe(endpoint)), ProbeReport)
+
+
+def _expected(answer: Answer, kind: type[AnswerT]) -> AnswerT:
+    if isinstance(answer, kind):
+        return answer
+    error = answer.error if isinstance(answer, Unanswered | NotFound) else None
+    if error is None:
+        raise RunError("a bug in streamtui", kind="bug")
+    raise RunError(error.message, kind=error.kind, hint=error.hint)

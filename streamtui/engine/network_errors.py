@@ -72,18 +72,12 @@ def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> 
                 retryable=True,
             )
         case aiohttp.ClientConnectorError():
+            if target.scheme == "https" and not proxy and _is_hang_up(error.os_error):
+                return _handshake_error(where)
             return _connect_error(error, where)
         case aiohttp.ServerTimeoutError() | TimeoutError():
-            limit = endpoint.timeouts.connect
-            return DeadlineError(
-                f"no connection through {where} within {limit:g} s"
-                if proxy
-                else f"no connection to {where} within {limit:g} s",
-                kind="timeout-connect",
-                phase="connect",
-                hint="Check the network, or raise timeouts.connect",
-                retryable=True,
-            )
+            may_be_plain = target.scheme == "https" and not proxy
+            return _connect_late(where, endpoint, proxy, may_be_plain=may_be_plain)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
             return ProtocolError(
                 f"{where} is not HTTP, or not a valid HTTP answer",
@@ -106,6 +100,37 @@ def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> 
 def _proxy_error(words: str) -> TransportError:
     return TransportError(
         words, kind="proxy", hint="Check that the proxy runs, and its url", retryable=True
+    )
+
+
+def _is_hang_up(error: OSError) -> bool:
+    """A connection that ended after it stood; one that is refused has another class."""
+    return isinstance(error, ConnectionResetError | ConnectionAbortedError)
+
+
+def _handshake_error(where: str) -> TransportError:
+    return TransportError(
+        f"{where} hung up in the TLS handshake",
+        kind="connect",
+        hint="Try again; if the port has no TLS, use http://",
+        retryable=True,
+    )
+
+
+def _connect_late(
+    where: str, endpoint: Endpoint, proxy: Proxy | None, *, may_be_plain: bool
+) -> DeadlineError:
+    """A port without TLS often says nothing to one who begins with it."""
+    way = "through" if proxy else "to"
+    limit = endpoint.timeouts.connect
+    return DeadlineError(
+        f"no connection {way} {where} within {limit:g} s",
+        kind="timeout-connect",
+        phase="connect",
+        hint="Check the network; if the port has no TLS, use http://"
+        if may_be_plain
+        else "Check the network, or raise timeouts.connect",
+        retryable=True,
     )
 
 

@@ -51,6 +51,8 @@ class SocksConnector(ProxyConnector):
         self._where = proxy_words(proxy)
         self._tune = tune
         self._names = DaemonResolver()
+        self._station: Handshake | None = None
+        """Makes the TCP connection, where the handshake is not to make its own."""
 
     async def _connect_via_proxy(
         self,
@@ -102,6 +104,7 @@ class SocksConnector(ProxyConnector):
             self._proxy_username,
             self._proxy_password,
             rdns=True,
+            forward=self._station,
         )
         # Without a limit of its own it takes 60 s; ours ends first.
         return await handshake.connect(target, port, timeout=limit)
@@ -175,7 +178,7 @@ class SocksConnector(ProxyConnector):
         if code := getattr(error, "error_code", None):
             return self._reply(int(code), endpoint)
         if not isinstance(error, python_socks.ProxyError):
-            return self._error("hung up in the SOCKS handshake", "proxy", retryable=True)
+            return self._hung_up()
         words = str(error)
         if "authentication failure" in words:
             return self._error("refuses this username and password", "proxy-auth")
@@ -187,6 +190,14 @@ class SocksConnector(ProxyConnector):
             )
             return self._error(wish, "proxy-auth")
         return self._error("does not speak SOCKS5", "proxy")
+
+    def _hung_up(self) -> TransportError:
+        hint = "Check the proxy and base_url"
+        if self._proxy_username:
+            # pproxy says no in this way.
+            hint = "Check the proxy; some end like this when username and password_env are wrong"
+        words = f"{self._where} hung up in the SOCKS handshake"
+        return TransportError(words, kind="proxy", hint=hint, retryable=True)
 
     def _reply(self, code: int, endpoint: str) -> TransportError:
         """What the proxy says of the endpoint; the numbers are those of RFC 1928, section 6."""

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from streamtui.config import Endpoint, Proxy
 from streamtui.engine.dialects.base import ServerError
 from streamtui.engine.retry import MAX_RETRY_AFTER_SECONDS, read_retry_after
-from streamtui.errors import StatusError
+from streamtui.errors import ProtocolError, StatusError
 from streamtui.events import ErrorKind
 
 _KINDS: dict[int, ErrorKind] = {
@@ -94,6 +94,24 @@ def status_error(
     )
 
 
+def no_event_stream(status: int, headers: Mapping[str, str]) -> ProtocolError | None:
+    """What is wrong with the answer to somebody who asked for a stream of events with GET, if
+    anything is. The standard takes nothing for one but 200 with its own content type."""
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if status == 200 and content_type == "text/event-stream":
+        return None
+    if status != 200:
+        got = f"HTTP {status}"
+    else:
+        # A header holds any bytes; those that are no text cannot be told.
+        got = content_type.encode("ascii", "replace").decode() or "no content type"
+    return ProtocolError(
+        f"got {got} instead of a stream of events",
+        kind="not-a-stream",
+        hint="Check the URL, and whether the network asks to sign in",
+    )
+
+
 def proxy_words(proxy: Proxy | None) -> str:
     """A proxy by its name and address, without its user."""
     return f"proxy {proxy.name} ({proxy.host_port})" if proxy else "the proxy"
@@ -157,7 +175,10 @@ def _span(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.0f} h" if hours < 72 else f"{hours / 24:,.0f} days"
 
 
 def _redirect(status: int, headers: Mapping[str, str]) -> StatusError:

@@ -1,9 +1,13 @@
-"""Secure connections: what is trusted, and in words why one could not be made. No I/O but files.
+"""Secure connections: what is trusted, who answers, and in words why one could not be made.
+
+No I/O but files.
 
 aiohttp's own contexts are made while it is imported, with whatever the environment said then.
 """
 
 import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import aiohttp
 
@@ -58,6 +62,35 @@ def find_tls_error(error: BaseException) -> ssl.SSLError | None:
         # Before CPython 3.11.8 the one inside another TLS was lost on its way up (gh-113214).
         found = found.__cause__ or found.__context__
     return None
+
+
+def tls_words(connection: ssl.SSLObject, now: float) -> str:
+    """What was agreed on and who answers; `now` is seconds since the epoch."""
+    cipher, alpn = connection.cipher(), connection.selected_alpn_protocol()
+    words = [
+        connection.version() or "",
+        cipher[0] if cipher else "",
+        *_owner_words(connection.getpeercert() or {}, now),
+        f"ALPN {alpn}" if alpn else "",
+    ]
+    return ", ".join(filter(None, words))
+
+
+def _owner_words(certificate: Mapping[str, Any], now: float) -> list[str]:
+    """Python tells nothing of a certificate that was not verified."""
+    if not certificate:
+        return ["certificate not verified"]
+    owner, issuer = _fields(certificate["subject"]), _fields(certificate["issuer"])
+    # A name in the subject is out of use, and what stands there may be any of those it is for.
+    others = [value for _, value in certificate.get("subjectAltName", ())]
+    name = owner.get("commonName") or next(iter(others), "")
+    by = issuer.get("commonName") or issuer.get("organizationName", "an authority without a name")
+    days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - now) // 86400)
+    return [name, f"issued by {by}", "1 day left" if days == 1 else f"{days:,} days left"]
+
+
+def _fields(name: Iterable[Iterable[tuple[str, str]]]) -> dict[str, str]:
+    return {key: value for pairs in name for key, value in pairs}
 
 
 def _verifying_context(ca_file: str) -> ssl.SSLContext:

@@ -1,37 +1,32 @@
-"""Requests and responses over aiohttp: connections, proxies, TLS. The only file that touches a
-socket.
+"""Requests and responses over aiohttp. With `connectors.py`, which makes its connections, the only
+file that touches a socket.
 
 Redirects are never followed and cookies never kept: both would carry keys to other hosts.
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import BytesIO
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.http import RawResponseMessage
 
-from streamtui.config import Endpoint, Proxy, Tls, bypasses_proxy
+from streamtui.config import Endpoint, Proxy, Tls
+from streamtui.engine.connectors import new_connector
 from streamtui.engine.dialects.base import Request
 from streamtui.engine.network_errors import NETWORK_ERRORS, lost_in_stream, translate
-from streamtui.engine.resolver import DaemonResolver
-from streamtui.engine.status import proxy_words
-from streamtui.engine.tls import client_context, proxy_context
+from streamtui.engine.routes import is_secure, proxy_for
+from streamtui.engine.stages import Stages
+from streamtui.engine.tls import client_context
 from streamtui.errors import RunError
 
 MAX_HEADER_BYTES = 65536
 MAX_HEADERS = 512
 MAX_ERROR_BODY_BYTES = 65536
 ERROR_BODY_SECONDS = 5.0
-KEEPALIVE_SECONDS = 4.0
-"""Below the five seconds after which common servers close idle connections."""
-TCP_PROBE_SECONDS = 30
-TCP_USER_TIMEOUT_MS = 60_000
 DRAIN_SECONDS = 0.1
 """How long the end of a body is waited for after the last frame, to keep the connection."""
 
@@ -74,21 +69,6 @@ class Transport(Protocol):
         """Close idle connections."""
 
 
-def route_words(endpoint: Endpoint) -> str:
-    """The way to an endpoint in words, without secrets."""
-    proxy = proxy_for(endpoint)
-    return f"via {proxy_words(proxy)}" if proxy else "direct"
-
-
-def proxy_for(endpoint: Endpoint) -> Proxy | None:
-    """The proxy that is really used, after its exceptions."""
-    target = urlsplit(endpoint.base_url)
-    port = target.port or (443 if target.scheme == "https" else 80)
-    if endpoint.proxy is None or bypasses_proxy(endpoint.proxy, target.hostname or "", port):
-        return None
-    return endpoint.proxy
-
-
 async def _on_headers_sent(_session: object, context: Any, _params: object) -> None:
     context.trace_request_ctx.on_sent()
 
@@ -104,32 +84,17 @@ def _tracing() -> aiohttp.TraceConfig:
     return config
 
 
-def _open_socket(address: tuple[Any, ...]) -> socket.socket:
-    """A socket on which a peer that vanished is noticed within minutes, not hours."""
-    family, kind, protocol, *_ = address
-    opened = socket.socket(family, kind, protocol)
-    _tune(opened)
-    return opened
-
-
-def _tune(opened: socket.socket) -> None:
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", TCP_PROBE_SECONDS),
-        ("TCP_KEEPINTVL", TCP_PROBE_SECONDS),
-        ("TCP_USER_TIMEOUT", TCP_USER_TIMEOUT_MS),
-    ):
-        if hasattr(socket, option):
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
 _SessionKey = tuple[str, Proxy | None, Tls | None, bool]
 
 
 class AiohttpTransport:
-    """Client sessions per endpoint, proxy and trust, made when first needed."""
+    """Client sessions per endpoint, proxy and trust, made when first needed.
 
-    def __init__(self) -> None:
+    One that is given `stages` serves a single request, and tells them how far it is.
+    """
+
+    def __init__(self, stages: Stages | None = None) -> None:
+        self._stages = stages
         self._sessions: dict[_SessionKey, aiohttp.ClientSession] = {}
         self._contexts: dict[Tls | None, ssl.SSLContext] = {}
 
@@ -153,18 +118,17 @@ class AiohttpTransport:
 
     async def _send(self, sending: "_Sending") -> aiohttp.ClientResponse:
         try:
-            return await self._post(sending, reuse=True)
+            return await self._request(sending, reuse=True)
         except RunError:
             if not sending.found_stale_connection:
                 raise
-        # The server closed an idle connection just as it was used again. aiohttp sends only
-        # idempotent methods once more by itself.
-        return await self._post(sending, reuse=False)
+        # The server closed an idle connection just as it was used again.
+        return await self._request(sending, reuse=False)
 
-    async def _post(self, sending: "_Sending", *, reuse: bool) -> aiohttp.ClientResponse:
+    async def _request(self, sending: "_Sending", *, reuse: bool) -> aiohttp.ClientResponse:
         session = self._session(sending.endpoint, sending.proxy, reuse=reuse)
         try:
-            return await session.post(**sending.arguments())
+            return await session.request(**sending.arguments())
         except NETWORK_ERRORS as error:
             sending.note(error)
             raise translate(error, sending.endpoint, sending.proxy) from error
@@ -174,13 +138,14 @@ class AiohttpTransport:
     ) -> aiohttp.ClientSession:
         key = (endpoint.base_url, proxy, endpoint.tls, reuse)
         if key not in self._sessions:
-            connector = _new_connector(proxy, self._context(endpoint), endpoint.tls, reuse=reuse)
+            context, stages = self._context(endpoint), self._stages
+            connector = new_connector(proxy, context, endpoint.tls, reuse=reuse, stages=stages)
             self._sessions[key] = _new_session(connector)
         return self._sessions[key]
 
     def _context(self, endpoint: Endpoint) -> ssl.SSLContext | None:
         """How the endpoint is spoken to; the system's authorities take a while to be read."""
-        if not _is_secure(endpoint):
+        if not is_secure(endpoint):
             return None
         if endpoint.tls not in self._contexts:
             self._contexts[endpoint.tls] = client_context(endpoint.tls)
@@ -219,11 +184,12 @@ class _Sending:
         credentials = _proxy_credentials(proxy)
         # The proxy reads its credentials in the request itself, or in the one for a tunnel; inside
         # a tunnel they would reach the endpoint.
-        in_clear = not _is_secure(endpoint)
+        in_clear = not is_secure(endpoint)
         self.reused = False
         return {
+            "method": self._request.method,
             "url": endpoint.base_url.rstrip("/") + self._request.path,
-            "data": BytesIO(self._request.body),
+            "data": BytesIO(self._request.body) if self._request.body else None,
             "headers": self._request.headers
             | {"Accept-Encoding": "identity"}
             | (credentials if in_clear else {}),
@@ -237,46 +203,8 @@ class _Sending:
         }
 
 
-def _is_secure(endpoint: Endpoint) -> bool:
-    return urlsplit(endpoint.base_url).scheme == "https"
-
-
-class _SecureProxyConnector(aiohttp.TCPConnector):
-    """Speaks TLS to a proxy in another way than to the endpoint behind it."""
-
-    def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
-        super().__init__(**options)
-        self._proxy_context = context
-
-    def _get_ssl_context(self, req: aiohttp.ClientRequest) -> ssl.SSLContext | None:
-        # aiohttp has no argument for it. The request to the proxy is the one that has no proxy.
-        if req.is_ssl() and req.proxy is None:
-            return self._proxy_context
-        return super()._get_ssl_context(req)
-
-
-def _new_connector(
-    proxy: Proxy | None, context: ssl.SSLContext | None, tls: Tls | None, *, reuse: bool
-) -> aiohttp.TCPConnector:
-    options: dict[str, Any] = {
-        "limit": 0,
-        "keepalive_timeout": KEEPALIVE_SECONDS if reuse else None,
-        "force_close": not reuse,
-        "ttl_dns_cache": 60,
-        "ssl": context or True,
-    }
-    if proxy and proxy.is_socks:
-        from streamtui.engine.socks import SocksConnector
-
-        return SocksConnector(proxy, _tune, **options)
-    options |= {"resolver": DaemonResolver(), "socket_factory": _open_socket}
-    if proxy and proxy.scheme == "https":
-        return _SecureProxyConnector(proxy_context(tls), **options)
-    return aiohttp.TCPConnector(**options)
-
-
 def _new_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
@@ -285,6 +213,9 @@ def _new_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS,
     )
+    # Else a GET that failed on a fresh connection would be sent once more, at once and unseen.
+    session._retry_connection = False
+    return session
 
 
 def _proxy_credentials(proxy: Proxy | None) -> dict[str, str]:

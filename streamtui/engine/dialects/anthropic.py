@@ -4,10 +4,12 @@ Sources: https://docs.claude.com/en/api/messages-streaming and the types of the 
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
     Dialect,
+    ModelPage,
     Request,
     add_counts,
     as_count,
@@ -18,7 +20,8 @@ from streamtui.engine.dialects.base import (
     setting,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
-from streamtui.engine.dialects.requests import as_objects, post, split_system, versioned
+from streamtui.engine.dialects.model_pages import names_in, read_rows
+from streamtui.engine.dialects.requests import as_objects, get, post, split_system, versioned
 from streamtui.events import (
     Delta,
     Message,
@@ -33,6 +36,9 @@ DEFAULT_MAX_TOKENS = 4096
 """The protocol demands a limit; `max_tokens` in `params` is another."""
 
 DEFAULT_VERSION = "2023-06-01"
+
+_MODELS_ON_PAGE = 1000
+"""The most that are sent at once."""
 
 
 class AnthropicDecoder(JSONDecoder):
@@ -161,6 +167,21 @@ class Anthropic(Dialect):
             "stream": True,
             **endpoint.params,
         }
-        version = {"anthropic-version": setting(endpoint, "api_version") or DEFAULT_VERSION}
         path = versioned(endpoint, "v1", "/messages")
-        return post(endpoint, path, body, auth="x-api-key", headers=version)
+        return post(endpoint, path, body, auth="x-api-key", headers=_version(endpoint))
+
+    def models_request(self, endpoint: Endpoint, page: str = "") -> Request:
+        """The request for the list. Source: https://docs.claude.com/en/api/models-list."""
+        query = urlencode({"limit": _MODELS_ON_PAGE} | ({"after_id": page} if page else {}))
+        path = versioned(endpoint, "v1", f"/models?{query}")
+        return get(endpoint, path, auth="x-api-key", headers=_version(endpoint))
+
+    def read_models(self, body: bytes) -> ModelPage:
+        """The ids on one page."""
+        fields, rows = read_rows(body, "data")
+        more = as_words(fields.get("last_id")) if fields.get("has_more") is True else ""
+        return ModelPage(names_in(rows, "id"), more)
+
+
+def _version(endpoint: Endpoint) -> dict[str, str]:
+    return {"anthropic-version": setting(endpoint, "api_version") or DEFAULT_VERSION}

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import Request, setting
-from streamtui.engine.dialects.requests import post
+from streamtui.engine.dialects.requests import get, post
 
 # The only path of ours at which the deployment is named by `model` alone.
 _WITHOUT_DEPLOYMENT = "/responses"
@@ -27,6 +27,26 @@ def openai_post(endpoint: Endpoint, path: str, body: Mapping[str, object]) -> Re
         return post(endpoint, path, body, auth="bearer")
     query = urlencode({"api-version": version})
     return post(endpoint, f"{_missing_path(endpoint, path)}{path}?{query}", body, auth="api-key")
+
+
+def openai_get_models(endpoint: Endpoint) -> Request:
+    """The request for the models of OpenAI, of a server that imitates it, or of Azure.
+
+    Azure lists the models that a resource may deploy, not the names of its deployments.
+    """
+    version = setting(endpoint, "api_version")
+    if not version:
+        return get(endpoint, "/models", auth="bearer")
+    query = urlencode({"api-version": version})
+    return get(endpoint, f"{_path_to_models(endpoint)}/models?{query}", auth="api-key")
+
+
+def _path_to_models(endpoint: Endpoint) -> str:
+    base = urlsplit(endpoint.base_url).path
+    if "/deployments/" in base:
+        # A deployment has no list; that of its resource is two steps up (RFC 3986, section 5.2.4).
+        return "/../.."
+    return "" if base.endswith(("/openai", "/v1")) else "/openai"
 
 
 def _missing_path(endpoint: Endpoint, path: str) -> str:

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Mapping
 from html import unescape
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from streamtui.config import Endpoint
-from streamtui.engine.framing import Framed, Framer, SSEFramer
+from streamtui.engine.framing import Framed, Framer, Position, SSEFramer
 from streamtui.errors import EXCERPT_CHARS
 from streamtui.events import Delta, MalformedFrame, Message
 from streamtui.safe_text import join_surrogates
@@ -20,11 +21,25 @@ _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 
 class Request(Struct, frozen=True):
-    """A POST that asks for a stream. `path` is appended to the endpoint's base URL."""
+    """What an endpoint is asked. `path` is appended to its base URL."""
 
     path: str
     headers: dict[str, str]
-    body: bytes
+    body: bytes = b""
+    method: Literal["GET", "POST"] = "POST"
+    subscribes: bool = False
+    """The stream has no end but HTTP 204: silence is normal in it, and a body that ends is a
+    connection that was lost."""
+
+
+class Resumption(Struct, frozen=True):
+    """How a stream that broke off goes on. What it then sends follows what came before."""
+
+    request: Request
+    delay: float = 0.0
+    """Seconds to wait for at the least."""
+    most_tries: int | None = None
+    """How many connections in a row may bring nothing new; None for no limit."""
 
 
 class Decoder(Protocol):
@@ -72,6 +87,37 @@ class Dialect(Protocol):
     def read_error(self, body: bytes) -> "ServerError":
         """What the body of an HTTP error says."""
         return read_error_body(body)
+
+    def resumption(
+        self,
+        endpoint: Endpoint,  # noqa: ARG002
+        request: Request,  # noqa: ARG002
+        headers: Mapping[str, str],  # noqa: ARG002
+        position: Position,  # noqa: ARG002
+    ) -> Resumption | None:
+        """How the stream goes on that `request` got and that broke off at `position`.
+
+        None where only asking anew would help, which nobody does by himself. `headers` are those of
+        its response, in lower case.
+        """
+        return None
+
+    def models_request(self, endpoint: Endpoint, page: str = "") -> Request | None:  # noqa: ARG002
+        """The request for the list of models, from its beginning or from the `page` on that the
+        page before it named; None where the protocol has no list."""
+        return None
+
+    def read_models(self, body: bytes) -> "ModelPage":  # noqa: ARG002
+        """What the answer to that request lists. Raises ProtocolError and ProviderError."""
+        return ModelPage()
+
+
+class ModelPage(Struct, frozen=True):
+    """Names of models as they are used in `Endpoint.model`, in the server's order."""
+
+    models: tuple[str, ...] = ()
+    next_page: str = ""
+    """Where the list goes on; empty when this is its end."""
 
 
 class ServerError(Struct, frozen=True):
@@ -205,10 +251,12 @@ def _detail(detail: object) -> str:
     """FastAPI's `detail`: words, or a list of validation errors."""
     if isinstance(detail, str):
         return as_words(detail)
-    return "; ".join(
-        as_words(f"{'.'.join(map(str, as_list(item.get('loc'))))}: {as_text(item.get('msg'))}")
-        for item in map(as_dict, as_list(detail))
-    )
+    return "; ".join(map(_validation_error, map(as_dict, as_list(detail))))
+
+
+def _validation_error(item: dict[str, Any]) -> str:
+    place = ".".join(map(str, as_list(item.get("loc"))))
+    return as_words(": ".join(filter(None, (place, as_text(item.get("msg"))))))
 
 
 def page_title(text: str) -> str:

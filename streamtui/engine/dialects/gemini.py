@@ -4,11 +4,12 @@ Source: https://ai.google.dev/api/generate-content.
 """
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
     Dialect,
+    ModelPage,
     Request,
     add_counts,
     as_count,
@@ -20,7 +21,8 @@ from streamtui.engine.dialects.base import (
     setting,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
-from streamtui.engine.dialects.requests import post, sort_params, split_system, versioned
+from streamtui.engine.dialects.model_pages import names_in, read_rows
+from streamtui.engine.dialects.requests import get, post, sort_params, split_system, versioned
 from streamtui.events import (
     Delta,
     Message,
@@ -138,6 +140,30 @@ class Gemini(Dialect):
         # Never `?key=`: URLs are logged all along the way.
         return post(endpoint, _path(endpoint), _body(endpoint, messages), auth="x-goog-api-key")
 
+    def models_request(self, endpoint: Endpoint, page: str = "") -> Request:
+        """The request for the list. Source: https://ai.google.dev/api/models."""
+        query = {"pageSize": _MODELS_ON_PAGE} | ({"pageToken": page} if page else {})
+        path = f"/models?{urlencode(query)}"
+        return get(endpoint, _versioned(endpoint, path), auth="x-goog-api-key")
+
+    def read_models(self, body: bytes) -> ModelPage:
+        """The names of the models that write text, without the collection of most of them."""
+        fields, rows = read_rows(body, "models")
+        names = names_in(filter(_writes_text, rows), "name")
+        models = tuple(name.removeprefix(_COLLECTIONS[0]) for name in names)
+        return ModelPage(models, as_words(fields.get("nextPageToken")))
+
+
+_MODELS_ON_PAGE = 1000
+"""The most that are sent at once."""
+_TEXT_METHODS = ("generateContent", "streamGenerateContent")
+
+
+def _writes_text(model: dict[str, Any]) -> bool:
+    """Others embed, or count tokens. Servers that imitate Google leave the methods out."""
+    methods = model.get("supportedGenerationMethods")
+    return not isinstance(methods, list) or any(method in methods for method in _TEXT_METHODS)
+
 
 _COLLECTIONS = ("models/", "tunedModels/")
 """A model may be named together with its collection."""
@@ -146,7 +172,10 @@ _COLLECTIONS = ("models/", "tunedModels/")
 def _path(endpoint: Endpoint) -> str:
     model = endpoint.model
     full_name = model if model.startswith(_COLLECTIONS) else f"models/{model}"
-    path = f"/{quote(full_name)}:streamGenerateContent?alt=sse"
+    return _versioned(endpoint, f"/{quote(full_name)}:streamGenerateContent?alt=sse")
+
+
+def _versioned(endpoint: Endpoint, path: str) -> str:
     return versioned(endpoint, setting(endpoint, "api_version") or DEFAULT_VERSION, path)
 
 

@@ -22,11 +22,13 @@ from streamtui.engine.dialects.base import (
 from streamtui.engine.dialects.json_decoder import JSONDecoder
 from streamtui.engine.dialects.provider_errors import provider_error
 from streamtui.engine.framing import EmptyBlock, Frame, Framed
+from streamtui.errors import ProviderError
 from streamtui.events import (
     Delta,
     Finish,
     ReasoningDelta,
     RefusalDelta,
+    ServerEvent,
     TextDelta,
     ToolCallDelta,
     UnknownFrame,
@@ -46,7 +48,7 @@ def event_name(value: object) -> str:
     """The name of an event of `astream_events`; empty for everything else."""
     fields = as_dict(value)
     name = as_words(fields.get("event"))
-    return name if name.startswith("on_") and isinstance(fields.get("data"), dict) else ""
+    return name if name.startswith("on_") and {"data", "run_id"} <= fields.keys() else ""
 
 
 def is_answer(value: object) -> bool:
@@ -149,6 +151,16 @@ def _read_error(data: str) -> ServerError:
     return ServerError(said, name, "" if status is None else str(status))
 
 
+def _error(data: str) -> ProviderError:
+    """The exception for an error that ended a run: mostly one of the chain or graph, not of the
+    server. Another run would do once more what the steps before it have done."""
+    error = provider_error(_read_error(data))
+    error.retryable = False
+    if error.kind == "server":
+        error.kind = "error-midstream"
+    return error
+
+
 def _without_half(text: str) -> str:
     """The text without half a character at its end, whose other half comes the next time."""
     return text[:-1] if "\ud800" <= text[-1:] <= "\udbff" else text
@@ -179,8 +191,7 @@ class LangChainDecoder(JSONDecoder):
                 self.complete = self.ended = True
                 return []
             if framed.event == "error":
-                data = framed.data if isinstance(framed, Frame) else ""
-                raise provider_error(_read_error(data))
+                raise _error(framed.data if isinstance(framed, Frame) else "")
         return super().feed(framed)
 
     def close(self) -> list[Delta]:
@@ -200,9 +211,9 @@ class LangChainDecoder(JSONDecoder):
         except ValueError as error:
             return [malformed(str(error), frame.data)]
         deltas = self._read(value, frame.event)
-        if deltas is None:
-            return [UnknownFrame(event_name(value) or frame.event, frame.data)]
-        return deltas
+        if name := event_name(value):
+            return [ServerEvent(name, frame.data, frame.id), *(deltas or [])]
+        return [UnknownFrame(frame.event, frame.data)] if deltas is None else deltas
 
     def _announce_run(self, metadata: object) -> list[Delta]:
         return self._announce(as_words(as_dict(metadata).get("run_id")), "")

@@ -3,6 +3,8 @@
 Source: https://docs.langchain.com/langsmith/streaming.
 """
 
+import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +12,7 @@ from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
     Dialect,
     Request,
+    Resumption,
     as_dict,
     as_list,
     as_text,
@@ -19,12 +22,18 @@ from streamtui.engine.dialects.langchain_messages import (
     find_answer,
     is_answer,
 )
-from streamtui.engine.dialects.requests import as_objects, post
+from streamtui.engine.dialects.requests import Auth, as_objects, get_stream, post
+from streamtui.engine.framing import Position
 from streamtui.events import Delta, Message
 
 DEFAULT_ASSISTANT = "agent"
 DEFAULT_MODE = "messages-tuple"
+MOST_REJOINS = 5
+"""As many as LangGraph's own client makes."""
 
+_AUTH: Auth = "x-api-key"
+# The whole of it, so that it is a path below the base URL and leads to no other host.
+_RUN_PATH = re.compile(r"/threads/[\w-]+/runs/[\w-]+/stream", re.ASCII)
 _OURS = frozenset({"assistant_id", "stream_mode", "thread_id"})
 
 
@@ -67,7 +76,8 @@ class LangGraphDecoder(LangChainDecoder):
 class LangGraph(Dialect):
     """A conversation of roles and contents for an assistant.
 
-    Of `params` are ours `assistant_id`, `stream_mode`, one or a list, and `thread_id`.
+    Of `params` are ours `assistant_id`, `stream_mode`, one or a list, and `thread_id`. With
+    `stream_resumable`, which is sent, a run of a thread is joined again after a broken connection.
     """
 
     name = "langgraph"
@@ -87,7 +97,26 @@ class LangGraph(Dialect):
             **{name: value for name, value in params.items() if name not in _OURS},
         }
         path = f"/threads/{quote(thread, safe='')}/runs/stream" if thread else "/runs/stream"
-        return post(endpoint, path, body, auth="x-api-key")
+        return post(endpoint, path, body, auth=_AUTH)
+
+    def resumption(
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        headers: Mapping[str, str],
+        position: Position,
+    ) -> Resumption | None:
+        """The run joined again where its stream broke off, when its events are kept for that.
+
+        They are with `stream_resumable`, in a thread; then each has an id.
+        """
+        path = request.path if request.method == "GET" else headers.get("location", "")
+        kept = endpoint.params.get("stream_resumable") is True and position.last_event_id
+        if not (kept and _RUN_PATH.fullmatch(path)):
+            return None
+        place = position.last_event_id
+        joining = get_stream(endpoint, path, auth=_AUTH, last_event_id=place)
+        return Resumption(joining, (position.retry_ms or 0) / 1000, MOST_REJOINS)
 
 
 def _since_answer(messages: tuple[Message, ...]) -> tuple[Message, ...]:

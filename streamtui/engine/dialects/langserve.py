@@ -35,12 +35,12 @@ class LangServeDecoder(LangChainDecoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._keyed: list[str] = []
+        self._keyed: dict[str, str] = {}
 
     def close(self) -> list[Delta]:
-        """The messages under keys, when they were all that came."""
+        """The messages under keys, one after the other, when they were all that came."""
         if self._keyed:
-            self._answer = "".join(self._keyed)
+            self._answer = "\n\n".join(filter(None, self._keyed.values()))
         return super().close()
 
     def _read(self, value: Any, event: str) -> list[Delta] | None:
@@ -80,12 +80,13 @@ class LangServeDecoder(LangChainDecoder):
         if all(isinstance(value, str) for value in fields.values()):
             said = ((as_words(key), as_text(value)) for key, value in fields.items())
             return [delta for key, text in said for delta in self._say(key, TextDelta, text)]
-        for value in map(as_dict, fields.values()):
-            if is_answer(value):
-                self._keyed.append(texts_of(value)[TextDelta])
+        for key, value in fields.items():
+            message = as_dict(value)
+            if is_answer(message):
+                self._keyed[key] = self._keyed.get(key, "") + texts_of(message)[TextDelta]
             else:
                 # What a node of a graph adds to its state.
-                self._remember(value)
+                self._remember(message)
         self._remember(fields)
         return None
 
@@ -94,7 +95,8 @@ class LangServe(Dialect):
     """A prompt as text, or a conversation as messages.
 
     Of `params` are ours `method`, one of METHODS, and `input`: `messages` when the runnable takes a
-    list of them also for a single prompt, any other word as the key that it wants the prompt under.
+    list of them also for a single prompt, any other word as the key that it wants the prompt under;
+    what is no word is sent as it is, in place of all turns.
     """
 
     name = "langserve"
@@ -110,7 +112,7 @@ class LangServe(Dialect):
             hint = f"Use one of: {', '.join(METHODS)}"
             raise RunError("params.method is no method of LangServe", kind="usage", hint=hint)
         body: dict[str, object] = {
-            "input": _input(endpoint.params.get("input"), messages),
+            "input": _input(endpoint.params.get("input", ""), messages),
             # Without it some versions send the whole log again with every operation.
             **({"diff": True} if method == "stream_log" else {}),
             **{name: value for name, value in endpoint.params.items() if name not in _OURS},
@@ -119,9 +121,10 @@ class LangServe(Dialect):
 
 
 def _input(shape: object, messages: tuple[Message, ...]) -> object:
-    key = as_text(shape)
-    if key and key != "messages":
-        return {key: messages[-1].content}
-    if len(messages) == 1 and not key:
+    if not isinstance(shape, str):
+        return shape
+    if shape and shape != "messages":
+        return {shape: messages[-1].content}
+    if len(messages) == 1 and not shape:
         return messages[0].content
     return [{"type": _TYPES[turn.role], "content": turn.content} for turn in messages]

@@ -8,6 +8,7 @@ from typing import Any
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
     Dialect,
+    ModelPage,
     Request,
     as_count,
     as_dict,
@@ -16,7 +17,8 @@ from streamtui.engine.dialects.base import (
     json_text,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
-from streamtui.engine.dialects.requests import as_objects, post, sort_params, split_system
+from streamtui.engine.dialects.model_pages import names_in, read_rows
+from streamtui.engine.dialects.requests import as_objects, get, post, sort_params, split_system
 from streamtui.engine.framing import NDJSONFramer
 from streamtui.events import Delta, Message, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 
@@ -114,9 +116,20 @@ class Ollama(Dialect):
             "stream": True,
             **sort_params(endpoint.params, _TOP_LEVEL, "options"),
         }
-        root = "" if endpoint.base_url.endswith("/api") else "/api"
-        path = f"{root}/{'generate' if generates else 'chat'}"
+        path = f"{_root(endpoint)}/{'generate' if generates else 'chat'}"
         return post(endpoint, path, body, auth="bearer", accept="application/x-ndjson")
+
+    def models_request(self, endpoint: Endpoint, page: str = "") -> Request:  # noqa: ARG002
+        """The request for the list. Source: https://docs.ollama.com/api/tags."""
+        return get(endpoint, f"{_root(endpoint)}/tags", auth="bearer")
+
+    def read_models(self, body: bytes) -> ModelPage:
+        """The models that are on the machine."""
+        return ModelPage(names_in(read_rows(body, "models")[1], "model", "name"))
+
+
+def _root(endpoint: Endpoint) -> str:
+    return "" if endpoint.base_url.endswith("/api") else "/api"
 
 
 def _prompt(endpoint: Endpoint, messages: tuple[Message, ...]) -> dict[str, object]:

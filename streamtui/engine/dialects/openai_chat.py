@@ -7,7 +7,6 @@ from typing import Any
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.base import (
-    Dialect,
     Request,
     as_count,
     as_dict,
@@ -15,7 +14,7 @@ from streamtui.engine.dialects.base import (
     as_text,
     as_words,
 )
-from streamtui.engine.dialects.openai_wire import OpenAIDecoder, build_request
+from streamtui.engine.dialects.openai_wire import OpenAIDecoder, OpenAIDialect, build_request
 from streamtui.engine.dialects.requests import as_objects
 from streamtui.events import (
     Delta,
@@ -84,7 +83,7 @@ def _read_tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
     )
 
 
-class OpenAIChat(Dialect):
+class OpenAIChat(OpenAIDialect):
     """A conversation of roles and contents."""
 
     name = "openai-chat"

@@ -6,8 +6,8 @@ Source: https://platform.openai.com/docs/api-reference/completions.
 from typing import Any
 
 from streamtui.config import Endpoint
-from streamtui.engine.dialects.base import Dialect, Request, as_text
-from streamtui.engine.dialects.openai_wire import OpenAIDecoder, build_request
+from streamtui.engine.dialects.base import Request, as_text
+from streamtui.engine.dialects.openai_wire import OpenAIDecoder, OpenAIDialect, build_request
 from streamtui.events import Delta, Message, TextDelta
 
 
@@ -19,7 +19,7 @@ class CompletionsDecoder(OpenAIDecoder):
         return [TextDelta(as_text(choice.get("text")))]
 
 
-class OpenAICompletions(Dialect):
+class OpenAICompletions(OpenAIDialect):
     """One prompt, one text."""
 
     name = "openai-completions"

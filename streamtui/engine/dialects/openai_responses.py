@@ -8,7 +8,6 @@ from typing import Any
 from streamtui.config import Endpoint
 from streamtui.engine.dialects.azure import openai_post
 from streamtui.engine.dialects.base import (
-    Dialect,
     Request,
     as_count,
     as_dict,
@@ -18,7 +17,7 @@ from streamtui.engine.dialects.base import (
     read_error_object,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
-from streamtui.engine.dialects.openai_wire import read_usage
+from streamtui.engine.dialects.openai_wire import OpenAIDialect, read_usage
 from streamtui.engine.dialects.provider_errors import provider_error
 from streamtui.engine.dialects.requests import as_objects, split_system
 from streamtui.events import (
@@ -159,7 +158,7 @@ def _read_output(output: object) -> list[Delta]:
     return deltas
 
 
-class OpenAIResponses(Dialect):
+class OpenAIResponses(OpenAIDialect):
     """A conversation of roles and contents, with the system prompt beside it."""
 
     name = "openai-responses"

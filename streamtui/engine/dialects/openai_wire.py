@@ -1,6 +1,6 @@
 """What the two older OpenAI dialects share on the wire: envelope, end marker, errors, usage.
 
-The third, Responses, counts tokens in the same way and shares nothing else.
+The third, Responses, counts tokens and lists models in the same way and shares nothing else.
 
 Sources: https://platform.openai.com/docs/api-reference/chat-streaming and the quirks of the
 servers that speak it (vLLM, LiteLLM, llama.cpp, OpenRouter, Groq, LM Studio).
@@ -10,9 +10,18 @@ from abc import abstractmethod
 from typing import Any
 
 from streamtui.config import Endpoint
-from streamtui.engine.dialects.azure import openai_post
-from streamtui.engine.dialects.base import Request, as_count, as_dict, as_list, as_words
+from streamtui.engine.dialects.azure import openai_get_models, openai_post
+from streamtui.engine.dialects.base import (
+    Dialect,
+    ModelPage,
+    Request,
+    as_count,
+    as_dict,
+    as_list,
+    as_words,
+)
 from streamtui.engine.dialects.json_decoder import JSONDecoder
+from streamtui.engine.dialects.model_pages import names_in, read_rows
 from streamtui.errors import ProviderError
 from streamtui.events import Delta, Finish, Usage
 
@@ -49,6 +58,21 @@ def read_usage(usage: object, asked: str = "prompt", answered: str = "completion
         cached=as_count(asked_details.get("cached_tokens")),
         reasoning=as_count(answered_details.get("reasoning_tokens")),
     )
+
+
+class OpenAIDialect(Dialect):
+    """Lists models as all of OpenAI's dialects do: `GET {base}/models`, all on one page.
+
+    Source: https://platform.openai.com/docs/api-reference/models/list.
+    """
+
+    def models_request(self, endpoint: Endpoint, page: str = "") -> Request:  # noqa: ARG002
+        """The request for the list, at OpenAI or at Azure."""
+        return openai_get_models(endpoint)
+
+    def read_models(self, body: bytes) -> ModelPage:
+        """The ids of the list. llama.cpp sends Ollama's `models` beside it, which do not count."""
+        return ModelPage(names_in(read_rows(body, "data")[1], "id"))
 
 
 class OpenAIDecoder(JSONDecoder):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from streamtui import __version__
 from streamtui.config import Endpoint
@@ -14,6 +15,7 @@ from streamtui.events import Message
 Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"]
 """How the key is sent: as `Authorization: Bearer KEY`, in a header of that name, or not at all."""
 
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # `/v1`, `/v1beta`; Vertex AI goes on after it with the project and its publisher.
 _VERSIONED_PATH = re.compile(r"/v\d+\w*(/projects/.+)?$")
 
@@ -32,16 +34,37 @@ def post(
     `auth` is what the dialect does with a key unless the endpoint says otherwise. Headers of the
     endpoint take the place of ours, whatever their case.
     """
+    about_body = {"Accept": accept, "Content-Type": "application/json"}
+    sent = _headers(endpoint, auth, {**about_body, **headers})
+    return Request(path, sent, msgspec.json.encode(body))
+
+
+def get(endpoint: Endpoint, path: str, *, auth: Auth, headers: Mapping[str, str] = {}) -> Request:
+    """A request for a JSON document, with the same key as `post`."""
+    sent = _headers(endpoint, auth, {"Accept": "application/json", **headers})
+    return Request(path, sent, method="GET")
+
+
+def get_stream(endpoint: Endpoint, path: str, *, auth: Auth, last_event_id: str = "") -> Request:
+    """A request for a stream of events, as an EventSource makes it; for what follows an event, when
+    one is named."""
+    ours = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+    request = get(endpoint, path, auth=auth, headers=ours)
+    if not last_event_id or _NOT_IN_HEADER.search(last_event_id):
+        return request
+    kept = {name: v for name, v in request.headers.items() if name.lower() != "last-event-id"}
+    return replace(request, headers=kept | {"Last-Event-ID": last_event_id})
+
+
+def _headers(endpoint: Endpoint, auth: Auth, more: Mapping[str, str]) -> dict[str, str]:
     ours = {
-        "Accept": accept,
-        "Content-Type": "application/json",
         "User-Agent": f"streamtui/{__version__}",
         **_key_header(endpoint, setting(endpoint, "auth") or auth),
-        **headers,
+        **more,
     }
     replaced = {name.lower() for name in endpoint.headers}
     kept = {name: value for name, value in ours.items() if name.lower() not in replaced}
-    return Request(path, kept | endpoint.headers, msgspec.json.encode(body))
+    return kept | endpoint.headers
 
 
 def _key_header(endpoint: Endpoint, auth: str) -> dict[str, str]:

@@ -33,7 +33,8 @@ def ask(dialect: str, messages: tuple[Message, ...] = TURNS, **settings: Any) ->
     return {
         "path": request.path,
         "headers": {name.lower(): value for name, value in request.headers.items()},
-        "body": json.loads(request.body),
+        "body": json.loads(request.body or b"null"),
+        "method": request.method,
     }
 
 

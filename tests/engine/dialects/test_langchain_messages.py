@@ -15,6 +15,7 @@ from streamtui.events import (
     Finish,
     ReasoningDelta,
     RefusalDelta,
+    ServerEvent,
     TextDelta,
     ToolCallDelta,
     UnknownFrame,
@@ -39,7 +40,7 @@ def langserve(*values: Any) -> list[Delta]:
 
 
 def shown(deltas: list[Delta]) -> list[Delta]:
-    return [delta for delta in deltas if not isinstance(delta, UnknownFrame)]
+    return [delta for delta in deltas if not isinstance(delta, UnknownFrame | ServerEvent)]
 
 
 # Messages
@@ -130,19 +131,22 @@ def test_messages_of_others_are_no_text() -> None:
 # Events
 
 
-def test_events_without_text_are_told_by_name() -> None:
-    start, stream = langserve(
-        event("on_chain_start", input="hi"),
+def test_events_are_told_whole_before_their_text() -> None:
+    events = [
+        event("on_chain_start", input="hi" * 1000),
         event("on_chat_model_stream", run_id="x", parents=("root",), chunk=chunk("Hi")),
-    )
-    assert isinstance(start, UnknownFrame)
-    assert start.event == "on_chain_start"
-    assert stream == TextDelta("Hi")
+        {"event": "on_custom_event", "name": "progress", "data": 0.5, "run_id": "root"},
+    ]
+    start, stream, text, custom = langserve(*events)
+    assert text == TextDelta("Hi")
+    for told, sent in zip((start, stream, custom), events, strict=True):
+        assert isinstance(told, ServerEvent)
+        assert (told.event, json.loads(told.data)) == (sent["event"], sent)
 
 
 @pytest.mark.parametrize("piece", ["Hi", {"type": "GenerationChunk", "text": "Hi"}])
 def test_pieces_of_a_plain_model_are_texts_or_generations(piece: object) -> None:
-    assert langserve(event("on_llm_stream", chunk=piece)) == [TextDelta("Hi")]
+    assert shown(langserve(event("on_llm_stream", chunk=piece))) == [TextDelta("Hi")]
 
 
 def test_what_the_root_makes_of_a_model_is_not_said_twice() -> None:

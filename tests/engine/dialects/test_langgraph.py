@@ -5,7 +5,9 @@ import pytest
 
 from streamtui.config import Endpoint
 from streamtui.engine.dialects import DIALECTS
+from streamtui.engine.dialects.base import Resumption
 from streamtui.engine.doors import OpenSession, Send
+from streamtui.engine.framing import Position
 from streamtui.engine.reader import AnswerReader
 from streamtui.errors import ProviderError, TransportError
 from streamtui.events import (
@@ -151,7 +153,7 @@ def test_state_with_an_error_in_it_is_no_error() -> None:
 
 def test_error_names_its_exception() -> None:
     result = read(("error", {"error": "ValueError", "message": "boom in node"}))
-    assert result["error"] == ["server", "ValueError: boom in node"]
+    assert result["error"] == ["error-midstream", "ValueError: boom in node"]
 
 
 def test_other_modes_are_told_by_name() -> None:
@@ -194,6 +196,80 @@ async def test_end_of_a_run(dialect: str, steps: list[Step], end: type, kind: st
     assert isinstance(ended, RunCompleted | RunCutOff | RunFailed)
     assert ended.metrics.text_chars == 2
     assert isinstance(ended, RunCompleted) or ended.error.kind == kind
+
+
+async def test_error_of_a_node_is_not_tried_again() -> None:
+    failed = body(METADATA, ("error", {"error": "ValueError", "message": "boom in node"}))
+    transport = ScriptedTransport(ScriptedResponse(failed), ScriptedResponse(SAID))
+    async with EngineUnderTest(transport) as test:
+        fallback = Endpoint("other", "langgraph", "http://mock.invalid", "m")
+        endpoint = Endpoint("e", "langgraph", "http://mock.invalid", "m", fallbacks=(fallback,))
+        test.engine.execute(OpenSession("s", endpoint))
+        test.engine.execute(Send("s", "r", "hi"))
+        await test.listener.run_ends()
+        [end] = test.listener.bodies(RunFailed)
+        assert end.error.message == "ValueError: boom in node"
+        assert len(transport.requests) == 1
+
+
+# Joining again
+
+THREAD = {"thread_id": "t", "stream_resumable": True}
+LOCATION = "/threads/t-1/runs/r_2/stream"
+
+
+def join_again(
+    location: str = LOCATION, last_event_id: str = "1-0", **params: object
+) -> Resumption | None:
+    endpoint = Endpoint("e", "langgraph", "https://host/graph", params=THREAD | params)
+    asked = DIALECTS["langgraph"].build_request(endpoint, TURNS)
+    headers = {"location": location} if location else {}
+    position = Position(last_event_id)
+    return DIALECTS["langgraph"].resumption(endpoint, asked, headers, position)
+
+
+def test_run_is_joined_again_where_its_stream_broke_off() -> None:
+    joining = join_again()
+    assert joining is not None
+    assert (joining.request.method, joining.request.path) == ("GET", LOCATION)
+    assert joining.request.headers["Last-Event-ID"] == "1-0"
+    assert not joining.request.subscribes
+    assert (joining.delay, joining.most_tries) == (0, 5)
+
+
+def test_run_that_was_joined_again_keeps_its_path() -> None:
+    joining = join_again()
+    assert joining is not None
+    endpoint = Endpoint("e", "langgraph", "https://host/graph", params=THREAD)
+    position = Position("2-0")
+    again = DIALECTS["langgraph"].resumption(endpoint, joining.request, {}, position)
+    assert again is not None
+    assert again.request.path == LOCATION
+    assert again.request.headers["Last-Event-ID"] == "2-0"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        f"https://evil.example{LOCATION}",
+        f"//evil.example{LOCATION}",
+        f"@evil.example{LOCATION}",
+        f".evil.example{LOCATION}",
+        f"{LOCATION}?to=//evil.example",
+        "/threads/../../runs/r/stream",
+        "/threads/t/runs/r\u00e9/stream",
+        "/runs/r/stream",
+        f"{LOCATION}\n",
+    ],
+)
+def test_keys_go_nowhere_but_to_the_path_of_a_run(location: str) -> None:
+    assert join_again(location) is None
+
+
+def test_run_is_not_joined_again_unless_its_events_are_kept() -> None:
+    assert join_again(stream_resumable=False) is None
+    assert join_again(last_event_id="") is None
 
 
 # Whole answers

@@ -27,6 +27,8 @@ def read(*frames: str) -> tuple[list[Any], RunError | None]:
         ({"method": "stream_log"}, "/stream_log", {"input": "hi", "diff": True}),
         ({"input": "messages"}, "/stream", {"input": [HUMAN]}),
         ({"input": "topic"}, "/stream", {"input": {"topic": "hi"}}),
+        ({"input": {"topic": [1]}}, "/stream", {"input": {"topic": [1]}}),
+        ({"input": None}, "/stream", {"input": None}),
         (
             {"config": {"tags": ["t"]}, "kwargs": {"stop": ["."]}},
             "/stream",
@@ -71,11 +73,11 @@ def test_without_its_end_a_stream_is_cut_off() -> None:
 @pytest.mark.parametrize(
     ("frame", "kind", "message"),
     [
-        ('data: {"status_code": 500, "message": "Oh no"}', "server", "Oh no"),
+        ('data: {"status_code": 500, "message": "Oh no"}', "error-midstream", "Oh no"),
         ('data: {"status_code": 429, "message": "Slow"}', "rate-limit", "Slow"),
         ('data: {"status_code": 422, "detail": "Bad"}', "bad-request", "Bad"),
-        ("data: out of order", "server", "out of order"),
-        (":", "server", "the endpoint reported an error"),
+        ("data: out of order", "error-midstream", "out of order"),
+        (":", "error-midstream", "the endpoint reported an error"),
     ],
 )
 def test_error_is_told_in_the_words_of_the_server(frame: str, kind: str, message: str) -> None:
@@ -83,6 +85,7 @@ def test_error_is_told_in_the_words_of_the_server(frame: str, kind: str, message
     assert deltas == [TextDelta("Hi")]
     assert isinstance(error, ProviderError)
     assert (error.kind, error.message) == (kind, message)
+    assert not error.retryable
 
 
 def test_chunk_that_looks_like_an_error_is_none() -> None:
