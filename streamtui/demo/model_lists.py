@@ -7,7 +7,7 @@ from msgspec import json
 
 from streamtui.demo.scripts import MODELS
 
-_NO_DATE = "1970-01-01T00:00:00Z"
+NO_DATE = "1970-01-01T00:00:00Z"
 
 ModelList = Callable[[Mapping[str, str]], bytes]
 """The document for a request with these headers."""
@@ -29,7 +29,7 @@ def _openai_models() -> bytes:
 
 def _anthropic_models() -> bytes:
     """https://docs.claude.com/en/api/models-list."""
-    fields = {"type": "model", "created_at": _NO_DATE, "lifecycle": "active"}
+    fields = {"type": "model", "created_at": NO_DATE, "lifecycle": "active"}
     rows = [{"id": name, "display_name": name, **fields} for name in MODELS]
     ends = {"first_id": rows[0]["id"], "last_id": rows[-1]["id"]}
     return json.encode({"data": rows, "has_more": False, **ends})
@@ -45,7 +45,7 @@ def _gemini_models() -> bytes:
 def _ollama_models() -> bytes:
     """https://docs.ollama.com/api/tags."""
     fields: dict[str, Any] = {
-        "modified_at": _NO_DATE,
+        "modified_at": NO_DATE,
         "size": 0,
         "digest": "",
         "details": {"format": "script", "family": "demo"},

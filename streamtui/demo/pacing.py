@@ -5,26 +5,46 @@ import math
 from collections.abc import AsyncGenerator
 from itertools import islice
 
+from msgspec import Struct
+
 from streamtui.demo.scripts import Script, Step
 
 MAX_BATCH = 128
 """Steps handed out at once; then everybody else on the loop has a turn."""
 
 
+class Schedule(Struct, frozen=True):
+    """Step i is due at begin + i * interval, in seconds of the loop's clock."""
+
+    begin: float
+    interval: float
+
+    def due_at(self, played: int) -> float:
+        """When the step after those that were played is due."""
+        return self.begin + played * self.interval
+
+    def steps_due(self, now: float, played: int) -> int:
+        """How many to play now, given that one is due."""
+        return _steps_due(now - self.begin, self.interval, played)
+
+
+def schedule(script: Script, pace: float, now: float) -> Schedule:
+    """For a script that starts now; `pace` multiplies all delays."""
+    return Schedule(now + script.delay * pace, pace / script.rate)
+
+
 async def paced(script: Script, pace: float) -> AsyncGenerator[list[Step]]:
     """The steps in time, those that are due together as one list.
 
-    Step i is due at delay + i / rate seconds, both multiplied by `pace`. A reader who was
-    late gets what is overdue at once.
+    A reader who was late gets what is overdue at once.
     """
     clock = asyncio.get_running_loop().time
-    interval = pace / script.rate
-    begin = clock() + script.delay * pace
+    times = schedule(script, pace, clock())
     steps = script.steps()
     played = 0
     while True:
-        await asyncio.sleep(begin + played * interval - clock())
-        batch = list(islice(steps, _steps_due(clock() - begin, interval, played)))
+        await asyncio.sleep(times.due_at(played) - clock())
+        batch = list(islice(steps, times.steps_due(clock(), played)))
         if not batch:
             return
         played += len(batch)

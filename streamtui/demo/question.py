@@ -1,7 +1,7 @@
 """What a demo model was asked, whichever dialect carried it. No I/O."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -44,6 +44,12 @@ class Question(Struct, frozen=True, kw_only=True):
     can_call_tools: bool = True
     as_array: bool = False
     """Whether the stream is to be one JSON array, where the dialect has that form too."""
+    hangs_up: bool = False
+    """Whether the connection is cut after an error in the stream."""
+    can_come_back: bool = False
+    """Whether a stream that is cut can be asked for the rest."""
+    form: Any = None
+    """What a dialect with several forms of answers notes for its own writer."""
     overrides: Overrides = Overrides()
 
     @property

@@ -16,6 +16,8 @@ from streamtui.demo.answers import Draft, ToolCall
 from streamtui.demo.question import Question
 
 AS_FAST_AS_IT_CAN = math.inf
+FAILURE = "The demo model failed on purpose; what it said before that is real."
+"""What is told of `Ending.ERROR`."""
 
 
 class Thought(Struct, frozen=True):
@@ -81,6 +83,8 @@ class Script(Struct, frozen=True, kw_only=True):
     delay: float
     """Seconds before the first step."""
     usage: Usage
+    cut_after: int | None = None
+    """Steps after which the connection is cut once, and the answer goes on all the same."""
 
     def steps(self) -> Iterator[Step]:
         """Reasoning, then text, then the tool call, up to the length."""
@@ -96,6 +100,8 @@ class Model(Struct, frozen=True, kw_only=True):
     delay: float = 0.25
     """Seconds before the first token."""
     ending: Ending = Ending.STOP
+    whole: Callable[[Question], Draft] | None = None
+    """What it says to those who can come back for the second half, and then ends well."""
     refuses_first: bool = False
     """Whether a question is turned away with 429 once before it is answered."""
 
@@ -108,7 +114,7 @@ MODELS = {
     "demo/fast": Model(compose=answers.fast, rate=AS_FAST_AS_IT_CAN, delay=0),
     "demo/long": Model(compose=answers.long, rate=2_000),
     "demo/flaky": Model(compose=answers.plain, rate=40, refuses_first=True),
-    "demo/drop": Model(compose=answers.half, rate=25, ending=Ending.DROP),
+    "demo/drop": Model(compose=answers.half, rate=25, ending=Ending.DROP, whole=answers.plain),
     "demo/stall": Model(compose=answers.a_dozen_tokens, rate=20, ending=Ending.STALL),
     "demo/error": Model(compose=answers.half, rate=25, ending=Ending.ERROR),
     "demo/tools": Model(compose=answers.tools, rate=30),
@@ -121,7 +127,9 @@ MODELS = {
 def write_script(question: Question) -> Script:
     """The script for a question; the model must be one of `MODELS`."""
     model = MODELS[question.model]
-    draft, ending = _fitted(model.compose(question), model.ending, question)
+    mended = model.whole if question.can_come_back else None
+    ending = Ending.STOP if mended else model.ending
+    draft, ending = _fitted((mended or model.compose)(question), ending, question)
     rate = question.overrides.rate or model.rate
     delay = model.delay if question.overrides.delay is None else question.overrides.delay
     if not question.can_think:
@@ -137,6 +145,7 @@ def write_script(question: Question) -> Script:
         rate=rate,
         delay=delay,
         usage=_usage(question, draft, length),
+        cut_after=length // 2 if mended else None,
     )
 
 

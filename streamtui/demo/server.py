@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from msgspec import json
 
 from streamtui.demo.admission import (
     check_host,
@@ -23,7 +24,17 @@ from streamtui.demo.admission import (
 from streamtui.demo.anthropic import Anthropic
 from streamtui.demo.azure import AzureOpenAI
 from streamtui.demo.dialect import Dialect, Refusal, Writer
+from streamtui.demo.exchange import RECORD, abort, drop, hang_up, request_fields, stall
 from streamtui.demo.gemini import Gemini
+from streamtui.demo.langgraph import LangGraph
+from streamtui.demo.langgraph_routes import GraphRoutes
+from streamtui.demo.langserve import (
+    SCHEMAS,
+    LangServe,
+    LangServeChat,
+    LangServeText,
+    batch_document,
+)
 from streamtui.demo.model_lists import MODEL_LISTS, ModelList
 from streamtui.demo.ollama import OllamaChat, OllamaGenerate
 from streamtui.demo.openai_chat import OpenAIChat
@@ -33,7 +44,7 @@ from streamtui.demo.openai_responses import OpenAIResponses
 from streamtui.demo.pacing import paced
 from streamtui.demo.question import Question
 from streamtui.demo.records import RequestRecord
-from streamtui.demo.scripts import MODELS, Ending, Script, Step, write_script
+from streamtui.demo.scripts import FAILURE, MODELS, Ending, Script, Step, write_script
 from streamtui.demo.turnstile import Turnstile
 from streamtui.ids import new_id
 
@@ -48,7 +59,11 @@ DIALECTS: tuple[Dialect, ...] = (
     Gemini(),
     OllamaChat(),
     OllamaGenerate(),
+    LangServeText(),
+    LangServeChat(),
 )
+GRAPH = LangGraph()
+"""The one dialect with a memory, and ways of its own."""
 
 GREETING = f"""\
 streamtui demo server: scripted answers over real HTTP, to any key.
@@ -59,6 +74,10 @@ Azure      POST /openai/deployments/MODEL/chat/completions, …/completions, /op
 Anthropic  POST /v1/messages; GET /v1/models with the header anthropic-version
 Gemini     POST /v1beta/models/MODEL:streamGenerateContent, :generateContent; GET /v1beta/models
 Ollama     POST /api/chat, /api/generate; GET /api/tags
+LangServe  POST /langserve/MODEL/stream, …/stream_events, …/stream_log, …/invoke; messages
+           /langserve/text/MODEL/stream, …; bare texts
+LangGraph  POST /runs/stream, /runs/wait, /threads, /threads/THREAD/runs/stream, …/wait;
+           GET /threads/THREAD/runs/RUN/stream; assistants have the names of models
 
 Models: {", ".join(MODELS)}
 """
@@ -67,12 +86,9 @@ _LOOPBACK = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "::1": "::1", "
 _KEPT_RECORDS = 1_000
 _LARGEST_BODY = 32 * 1024**2  # conversations with demo/long grow by 400 KB a turn
 _AT_ONCE = 0.01  # seconds; aiohttp takes 0 for "wait for ever"
-_FAILURE = "The demo model failed on purpose; what it said before that is real."
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # Python's last resort would write across the console
-
-_RECORD = web.RequestKey("record", RequestRecord)
 
 
 class DemoServer:
@@ -142,7 +158,7 @@ class DemoServer:
             return
         self._closing = True
         for request in self._open.values():
-            _abort(request)
+            abort(request)
         await runner.cleanup()
 
     def _application(self) -> web.Application:
@@ -151,16 +167,30 @@ class DemoServer:
         app.router.add_get("/", _greet)
         for path, models in MODEL_LISTS.items():
             app.router.add_get(path, _lister(models))
-        self._dialects = {self._handler(dialect): dialect for dialect in DIALECTS}
-        for handler, dialect in self._dialects.items():
+        for dialect in DIALECTS:
+            handler = self._handler(dialect)
+            self._dialects[handler] = dialect
             app.router.add_post(dialect.path, handler)
+            if isinstance(dialect, LangServe):
+                self._add_runnable(app, dialect)
+        for method, path, handler in GraphRoutes(GRAPH, self._turnstile, self._pace).routes():
+            app.router.add_route(method, path, handler)
+            self._dialects[handler] = GRAPH
         return app
+
+    def _add_runnable(self, app: web.Application, dialect: LangServe) -> None:
+        """What is asked of a runnable besides its answer to one input."""
+        batch = self._batcher(dialect)
+        self._dialects[batch] = dialect
+        app.router.add_post(f"{dialect.root}/batch", batch)
+        for name, document in SCHEMAS.items():
+            app.router.add_get(f"{dialect.root}/{name}", _teller(document))
 
     @web.middleware
     async def _watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Keeps the record of a request, from its first byte to the last one of the answer."""
         record = RequestRecord(request.method, request.path, request.headers, new_id())
-        request[_RECORD] = record
+        request[RECORD] = record
         self._open[record] = request
         try:
             response = await self._admit(request, handler)
@@ -187,9 +217,9 @@ class DemoServer:
                 check_host(request)
                 raw = await read_body(request)
                 with suppress(Refusal):  # which it is once it turns out to be needed
-                    request[_RECORD].body = json_object(raw)
+                    request[RECORD].body = json_object(raw)
             finally:
-                self._remember(request[_RECORD])  # refused ones too; not before the body is known
+                self._remember(request[RECORD])  # refused ones too; not before the body is known
             return await handler(request)
         except Refusal as refusal:
             return self._refused(request, refusal)
@@ -200,7 +230,7 @@ class DemoServer:
         """In OpenAI's shape where no dialect is known."""
         dialect = self._dialects.get(request.match_info.handler)
         shape = dialect.error_body if dialect else error_body
-        body = shape(refusal, request[_RECORD].request_id)
+        body = shape(refusal, request[RECORD].request_id)
         return json_response(body, refusal.status, refusal.headers)
 
     def _remember(self, record: RequestRecord) -> None:
@@ -209,9 +239,24 @@ class DemoServer:
 
     def _handler(self, dialect: Dialect) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
-            question = dialect.read(await _fields(request))
+            question = dialect.read(await request_fields(request))
             self._turnstile.check(question, request.headers.get("Idempotency-Key"))
             return await self._answer(request, dialect, question)
+
+        return answer
+
+    def _batcher(self, dialect: LangServe) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            questions = dialect.read_batch(await request_fields(request))
+            for question in questions:
+                self._turnstile.check(question, request.headers.get("Idempotency-Key"))
+            writers = [dialect.writer(question, new_id()) for question in questions]
+            scripts = map(write_script, questions)
+            answers = [
+                await self._whole(request, script, writer)
+                for script, writer in zip(scripts, writers, strict=True)
+            ]
+            return json_response(batch_document(answers))
 
         return answer
 
@@ -219,13 +264,15 @@ class DemoServer:
         self, request: web.Request, dialect: Dialect, question: Question
     ) -> web.StreamResponse:
         script = write_script(question)
-        writer = dialect.writer(question, request[_RECORD].request_id)
+        writer = dialect.writer(question, request[RECORD].request_id)
         if not question.stream:
-            return await self._whole(request, script, writer)
+            return json_response(await self._whole(request, script, writer))
         headers = {"Content-Type": writer.stream_type, "Cache-Control": "no-cache"}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         await self._stream(request, response, script, writer)
+        if question.hangs_up and script.ending is Ending.ERROR:
+            await hang_up(request)
         return response
 
     async def _stream(
@@ -238,17 +285,17 @@ class DemoServer:
                 unsent = b""
         await _break_off(request, script.ending)
         if script.ending is Ending.ERROR:
-            await response.write(unsent + writer.failure(_FAILURE))
+            await response.write(unsent + writer.failure(FAILURE))
         else:
             await response.write(unsent + writer.closing(script.ending, script.usage))
 
-    async def _whole(self, request: web.Request, script: Script, writer: Writer) -> web.Response:
+    async def _whole(self, request: web.Request, script: Script, writer: Writer) -> bytes:
         async with aclosing(self._play(script)) as batches:
             steps = [step async for batch in batches for step in batch]
         await _break_off(request, script.ending)
         if script.ending is Ending.ERROR:
-            raise Refusal(500, _FAILURE)
-        return json_response(writer.whole(steps, script.ending, script.usage))
+            raise Refusal(500, FAILURE)
+        return writer.whole(steps, script.ending, script.usage)
 
     def _play(self, script: Script) -> AsyncGenerator[list[Step]]:
         return paced(script, self._pace)
@@ -265,28 +312,23 @@ def _lister(models: ModelList) -> Handler:
     return answer
 
 
+def _teller(document: dict[str, Any]) -> Handler:
+    async def answer(_request: web.Request) -> web.Response:
+        return json_response(json.encode(document))
+
+    return answer
+
+
 async def _add_request_id(request: web.Request, response: web.StreamResponse) -> None:
     # aiohttp answers a strange Expect header before anything of ours has seen the request.
-    if (record := request.get(_RECORD)) is not None:
+    if (record := request.get(RECORD)) is not None:
         response.headers["x-request-id"] = record.request_id
         response.headers["request-id"] = record.request_id  # where Anthropic's client looks
-
-
-async def _fields(request: web.Request) -> dict[str, Any]:
-    """What was asked: the body, and what stands in the path; raises `Refusal` (400)."""
-    body = request[_RECORD].body or json_object(await request.read())
-    return body | {"query": dict(request.query)} | request.match_info
 
 
 async def _break_off(request: web.Request, ending: Ending) -> None:
     """For the two endings that are none; returns at once for all others."""
     if ending is Ending.DROP:
-        request[_RECORD].end("dropped")
-        _abort(request)
-    if ending in {Ending.DROP, Ending.STALL}:
-        await asyncio.Event().wait()  # until aiohttp cancels us, because the client is gone
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
+        await drop(request)
+    if ending is Ending.STALL:
+        await stall()

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import aiohttp
+import pytest
 from msgspec import json
 
 from streamtui.demo.server import DemoServer
@@ -66,6 +67,17 @@ def pieces(events: list[Any]) -> list[str]:
 def finish_reasons(events: list[Any]) -> list[str]:
     choices = [choice for event in events for choice in event.get("choices", ())]
     return [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
+
+
+async def until_the_cut(response: aiohttp.ClientResponse) -> bytes:
+    """What is received before the connection breaks, which it must."""
+    received = b""
+    try:
+        async for data in response.content.iter_any():
+            received += data
+    except aiohttp.ClientPayloadError:
+        return received
+    pytest.fail("the stream came to a good end")
 
 
 async def exchange(server: DemoServer, request: bytes) -> bytes:

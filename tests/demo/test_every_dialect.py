@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from streamtui.demo.scripts import MODELS, Said, write_script
-from streamtui.demo.server import DIALECTS, GREETING, DemoServer
+from streamtui.demo.server import DIALECTS, GRAPH, GREETING, DemoServer
 
-from .asking import exchange
+from .asking import exchange, until_the_cut
 from .ways import IN_EVERY_WAY, WAYS, Way, way
 
 STEADY_MODELS = ["demo/verse", "demo/markdown", "demo/thinker", "demo/tools", "demo/fast"]
@@ -34,19 +34,8 @@ async def frames(
         return way.frames(await response.read())
 
 
-async def until_the_cut(response: aiohttp.ClientResponse) -> bytes:
-    """What is received before the connection breaks, which it must."""
-    received = b""
-    try:
-        async for data in response.content.iter_any():
-            received += data
-    except aiohttp.ClientPayloadError:
-        return received
-    pytest.fail("the stream came to a good end")
-
-
 def test_every_dialect_of_the_server_is_tested_here() -> None:
-    assert {type(dialect) for dialect in DIALECTS} == {type(way.dialect) for way in WAYS}
+    assert {type(dialect) for dialect in (*DIALECTS, GRAPH)} == {type(way.dialect) for way in WAYS}
 
 
 @IN_EVERY_WAY
@@ -115,7 +104,10 @@ async def test_stall_stays_silent_until_the_client_leaves(
 async def test_error_comes_last_in_the_good_stream(
     http: aiohttp.ClientSession, server: DemoServer, way: Way
 ) -> None:
-    *answer, failure = await frames(http, server, way, "demo/error")
+    async with post(http, server, way.request("demo/error")) as response:
+        assert response.status == 200
+        received = await (until_the_cut(response) if way.hangs_up else response.read())
+    *answer, failure = way.frames(received)
     assert len(list(filter(None, map(way.piece, answer)))) > 10
     assert not any(map(way.finish, [*answer, failure]))
     assert not any(map(way.error, answer))
@@ -123,11 +115,11 @@ async def test_error_comes_last_in_the_good_stream(
 
 
 @IN_EVERY_WAY
-async def test_error_without_a_stream_is_a_status(
+async def test_error_without_a_stream_is_told_in_its_place(
     http: aiohttp.ClientSession, server: DemoServer, way: Way
 ) -> None:
     async with post(http, server, way.request("demo/error", stream=False)) as response:
-        assert response.status == 500
+        assert response.status == way.failure_status
         assert (way.error(await response.json()) or "").startswith("The demo model failed")
 
 

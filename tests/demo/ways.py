@@ -12,6 +12,8 @@ from streamtui.demo.anthropic import Anthropic
 from streamtui.demo.azure import AzureOpenAI
 from streamtui.demo.dialect import Dialect
 from streamtui.demo.gemini import Gemini
+from streamtui.demo.langgraph import LangGraph
+from streamtui.demo.langserve import LangServeChat, LangServeText
 from streamtui.demo.ollama import OllamaChat, OllamaGenerate
 from streamtui.demo.openai_chat import OpenAIChat
 from streamtui.demo.openai_completions import OpenAICompletions
@@ -39,8 +41,14 @@ class Way:
     """Why the answer ended, in one frame or in the whole."""
     error: Callable[[Any], str | None]
     """What went wrong, in one frame or in the body of an error status."""
-    names_model: bool = True
-    """Whether the model is in the body."""
+    model_field: str = "model"
+    """Where the body names the model; empty when only the path does."""
+    method: str = "streamGenerateContent"
+    """What the path asks for, where it does."""
+    hangs_up: bool = False
+    """Whether the connection is cut after an error."""
+    failure_status: int = 500
+    """Of an answer in one document that is an error."""
     stream: tuple[str, ...] = ("stream",)
     """Where the body says so, if it does."""
     whole_path: str = ""
@@ -50,12 +58,12 @@ class Way:
     ) -> tuple[str, dict[str, Any]]:
         """Path and body."""
         path = self.path if stream or not self.whole_path else self.whole_path
-        body = self.ask(prompt) | ({"model": model} if self.names_model else {})
+        body = self.ask(prompt) | ({self.model_field: model} if self.model_field else {})
         return path.format(model=quote(model)), body | dict.fromkeys(self.stream, stream)
 
     def fields(self, model: str) -> dict[str, Any]:
         """What the dialect reads, were it asked on this path."""
-        parts = {"model": model, "deployment": model, "method": "streamGenerateContent"}
+        parts = {"model": model, "deployment": model, "method": self.method}
         return parts | self.request(model)[1]
 
 
@@ -165,7 +173,7 @@ def _gemini(name: str, query: str, frames: Callable[[bytes], list[Any]]) -> Way:
         whole_text=lambda answer: "".join(part.get("text", "") for part in _parts(answer)),
         finish=lambda chunk: chunk.get("candidates", [{}])[0].get("finishReason"),
         error=_error_message,
-        names_model=False,
+        model_field="",
         stream=(),
     )
 
@@ -173,6 +181,63 @@ def _gemini(name: str, query: str, frames: Callable[[bytes], list[Any]]) -> Way:
 def _block_text(event: Any) -> str | None:
     text: str | None = event.get("delta", {}).get("text")
     return text
+
+
+def named_events(body: bytes) -> list[Any]:
+    """All events whose lines end as on Windows, by name; data is None for one without."""
+    found = []
+    for block in body.decode().split("\r\n\r\n")[:-1]:
+        fields = dict(line.partition(": ")[::2] for line in block.split("\r\n"))
+        if "event" in fields:
+            found.append({"event": fields["event"], "data": json.loads(fields.get("data", "null"))})
+    return found
+
+
+def _langserve(name: str, dialect: Dialect, path: str, piece: Callable[[Any], Any]) -> Way:
+    return Way(
+        name=name,
+        dialect=dialect,
+        path=f"{path}/stream",
+        whole_path=f"{path}/invoke",
+        ask=lambda prompt: {"input": prompt},
+        frames=named_events,
+        piece=lambda frame: piece(frame["data"]) if frame["event"] == "data" else None,
+        whole_text=lambda answer: piece(answer["output"]),
+        finish=lambda frame: "end" if "output" in frame or frame["event"] == "end" else None,
+        error=_langserve_error,
+        model_field="",
+        stream=(),
+        method="stream",
+        hangs_up=True,
+    )
+
+
+def _langserve_error(frame: Any) -> str | None:
+    if "event" not in frame:
+        return _text(frame["detail"])
+    return _text(frame["data"]["message"]) if frame["event"] == "error" else None
+
+
+def _langgraph_piece(frame: Any) -> str | None:
+    return _text(frame["data"][0]["content"]) if frame["event"] == "messages" else None
+
+
+def _langgraph_finish(frame: Any) -> str | None:
+    messages = [frame["data"][0]] if frame.get("event") == "messages" else frame.get("messages")
+    about = messages[-1]["response_metadata"] if messages else {}
+    return about.get("finish_reason")
+
+
+def _langgraph_error(frame: Any) -> str | None:
+    if frame.get("event") == "error":
+        return _text(frame["data"]["message"])
+    message: str | None = frame.get("detail") or frame.get("__error__", {}).get("message")
+    return message
+
+
+def _text(value: Any) -> str:
+    assert isinstance(value, str)
+    return value
 
 
 WAYS = (
@@ -224,6 +289,29 @@ WAYS = (
         whole_text=lambda line: line["response"],
         finish=lambda line: line.get("done_reason"),
         error=lambda line: line.get("error"),
+    ),
+    _langserve(
+        "langserve", LangServeChat(), "/langserve/{model}", lambda message: message["content"]
+    ),
+    _langserve("langserve-text", LangServeText(), "/langserve/text/{model}", lambda text: text),
+    Way(
+        name="langgraph",
+        dialect=LangGraph(),
+        path="/runs/stream",
+        whole_path="/runs/wait",
+        ask=lambda prompt: {
+            "input": {"messages": [{"role": "user", "content": prompt}]},
+            "stream_mode": "messages-tuple",
+        },
+        frames=named_events,
+        piece=_langgraph_piece,
+        whole_text=lambda state: state["messages"][-1]["content"],
+        finish=_langgraph_finish,
+        error=_langgraph_error,
+        model_field="assistant_id",
+        stream=(),
+        method="stream",
+        failure_status=200,
     ),
 )
 
