@@ -1,7 +1,6 @@
 """What the servers that play scripts share: connections on a free port of loopback, all ended."""
 
 import asyncio
-import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,16 +29,23 @@ class LoopbackServer(ABC):
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
+            await _close(writer)
             self._open.discard(task)
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
 
     async def aclose(self) -> None:
         """End all connections."""
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close; at once when this is cancelled, as TLS waits for the other side to say goodbye."""
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except (ConnectionError, asyncio.CancelledError):
+        writer.transport.abort()
 
 
 ServerT = TypeVar("ServerT", bound=LoopbackServer)
