@@ -75,13 +75,16 @@ class Redactor:
         self._values |= {value}
 
     def hide_known(self, text: str) -> str:
-        """The same text with `***` in place of the values that were added; quick."""
-        return text if self._known is None else self._known.sub(MASK, text)
+        """The same text with `***` in place of the values that were added, and of what servers
+        leave of them; quick.
+        """
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        return _ECHO.sub(self._mask_echo, text)
 
     def redact(self, text: str) -> str:
         """The same text with `***` in place of every secret."""
         text = self.hide_known(text)
-        text = _ECHO.sub(self._mask_echo, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text

@@ -13,6 +13,7 @@ from streamtui.events import (
     ErrorInfo,
     KeepAliveReceived,
     MalformedFrame,
+    ResponseStarted,
     UnknownFrame,
 )
 from streamtui.redact import Redactor, Secret
@@ -41,7 +42,14 @@ class Confidential:
             info,
             message=self._words(info.message, MAX_MESSAGE_CHARS),
             excerpt=self._words(info.excerpt, EXCERPT_CHARS),
+            request_id=self._words(info.request_id, EXCERPT_CHARS),
         )
+
+    def head(self, head: ResponseStarted) -> ResponseStarted:
+        """The head of an answer fit to be told: its headers are the server's own words."""
+        headers = {n: self._words(value, EXCERPT_CHARS) for n, value in head.headers.items()}
+        request_id = self._words(head.request_id, EXCERPT_CHARS)
+        return replace(head, request_id=request_id, headers=headers)
 
     def conceal(self, read: Read) -> Read:
         """The same without our own secrets in what is no answer; the answer itself stays."""
@@ -52,9 +60,14 @@ class Confidential:
         return read
 
     def _conceal_delta(self, delta: Delta) -> Delta:
-        if isinstance(delta, UnknownFrame | MalformedFrame):
-            return replace(delta, data=self._frame_text(delta.data))
-        return delta
+        match delta:
+            case UnknownFrame():
+                event, data = self._frame_text(delta.event), self._frame_text(delta.data)
+                return UnknownFrame(event, data)
+            case MalformedFrame():
+                return replace(delta, data=self._frame_text(delta.data))
+            case _:
+                return delta
 
     def _words(self, text: str, limit: int) -> str:
         # Redacted first and cut after: half a key is no longer known for one.

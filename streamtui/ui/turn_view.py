@@ -108,9 +108,13 @@ class TurnView:
 
     @property
     def _is_answering(self) -> bool:
+        return self._is_answered or self.turn.end is not None
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether anything of an answer has come."""
         turn = self.turn
-        answer = turn.text_pieces or turn.refusal_pieces or turn.calls_by_index
-        return bool(answer) or turn.end is not None
+        return bool(turn.text_pieces or turn.refusal_pieces or turn.calls_by_index)
 
     def _sync_open(self) -> list[Block]:
         calling = bool(self.turn.calls_by_index)
@@ -170,6 +174,8 @@ class TurnView:
             yield _end_note(turn, describe(RunCancelled(metrics)).words)
         elif turn.end == "done" and (turn.finish_reason or "").lower() not in _USUAL_REASONS:
             yield NoteBlock("▪", f"the endpoint ended it: {turn.finish_reason}", "muted")
+        elif turn.end == "done" and not (self._is_answered or turn.reasoning_pieces):
+            yield NoteBlock("▪", "the answer is empty", "muted")
         if turn.superseded:
             yield NoteBlock("↻", "asked again below; this answer is not sent back", "muted")
 
