@@ -39,7 +39,7 @@ async def copy(
     if len(text) <= MOST_OSC_52:
         osc_52(text)
         tried.append("OSC 52")
-    tool = _tool(environment)
+    tool = find_tool(environment)
     if tool:
         worked = await _feed(tool, text)
         tried.append(tool[0] if worked else f"{tool[0]} (failed)")
@@ -48,7 +48,8 @@ async def copy(
     return ", ".join(tried)
 
 
-def _tool(environment: Mapping[str, str]) -> tuple[str, ...]:
+def find_tool(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The command that takes a text for the clipboard; empty when there is none."""
     if environment.get("TMUX"):
         return _TMUX if shutil.which("tmux") else ()
     if sys.platform == "darwin":
