@@ -2,6 +2,7 @@
 
 StreamTUIError
 ├── ConfigError       a mistake in a file of the user; shown once, exit 2
+├── JournalError      the journal cannot be used; streaming goes on without it, loudly
 └── RunError          ends an attempt, and often the run
     ├── TransportError    no connection, or it was lost: dns, connect, tls, proxy
     │   └── DeadlineError     nothing came in time
@@ -40,6 +41,10 @@ class ConfigError(StreamTUIError):
         self.key = key
         place = f"{file}:{line}" if file and line else file
         super().__init__(": ".join(part for part in (place, key, reason) if part))
+
+
+class JournalError(StreamTUIError):
+    """The journal cannot be used, or does not hold what was asked for; `str()` says why."""
 
 
 class RunError(StreamTUIError):

@@ -20,6 +20,7 @@ ErrorKind = Literal[
     "error-midstream",
     "forbidden",
     "frame-too-large",
+    "interrupted",
     "not-a-stream",
     "not-found",
     "no-key",
@@ -114,6 +115,17 @@ class MalformedFrame(Struct, frozen=True, tag=True):
     data: str
 
 
+class ServerEvent(Struct, frozen=True, tag=True):
+    """An event in the server's own words, whole; the text that it adds follows in a delta of its
+    own."""
+
+    event: str
+    """Its type; for an event of LangChain's its name, such as `on_chain_start`."""
+    data: str
+    id: str = ""
+    """The last event id of the stream when it came."""
+
+
 Delta = (
     TextDelta
     | ReasoningDelta
@@ -124,6 +136,7 @@ Delta = (
     | ResponseInfo
     | UnknownFrame
     | MalformedFrame
+    | ServerEvent
 )
 
 VISIBLE_DELTAS = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta)
@@ -171,6 +184,8 @@ class SessionOpened(Struct, frozen=True, tag=True):
     dialect: str
     insecure: bool = False
     """Whether anybody who answers there is believed: its certificate is not checked."""
+    private: bool = False
+    """Whether nothing of it is kept on disk."""
 
 
 class SessionClosed(Struct, frozen=True, tag=True):
@@ -205,6 +220,8 @@ class RunStarted(Struct, frozen=True, tag=True):
     tags: tuple[str, ...] = ()
     metadata: dict[str, object] = {}
     parent_ids: tuple[str, ...] = ()
+    replaces: str = ""
+    """The run of the same prompt whose answer leaves the conversation for this one."""
 
 
 class AttemptStarted(Struct, frozen=True, tag=True):
@@ -270,6 +287,21 @@ class RetryScheduled(Struct, frozen=True, tag=True):
     """The fallback that is asked from now on; empty for the same endpoint again."""
 
 
+class ReconnectScheduled(Struct, frozen=True, tag=True):
+    """A stream broke off and goes on where it was, on another connection. Nothing is asked anew."""
+
+    number: int
+    """Which connection in a row this is since the last event, from 1."""
+    of: int | None
+    """How many of them there will be at the most; None for no limit."""
+    delay: float
+    """Seconds from this event's time."""
+    last_event_id: str
+    """Where it goes on, in the server's words; empty when the server never said."""
+    error: ErrorInfo
+    """How the last connection ended."""
+
+
 class RunCompleted(Struct, frozen=True, tag=True):
     finish_reason: str | None
     metrics: Metrics
@@ -291,6 +323,30 @@ class RunCancelled(Struct, frozen=True, tag=True):
     metrics: Metrics
 
 
+class JournalStopped(Struct, frozen=True, tag=True):
+    """What happens from now on is not saved; it waits in memory. Streaming goes on."""
+
+    reason: str
+    hint: str = ""
+    lost: int = 0
+    """Bytes that memory had no room for either, so far."""
+
+
+class JournalResumed(Struct, frozen=True, tag=True):
+    """Everything that waited is saved, but for what was lost."""
+
+    lost: int = 0
+    """Bytes that memory had no room for."""
+
+
+class JournalReplaced(Struct, frozen=True, tag=True):
+    """The journal could not be read; it was put aside whole, and a new one begun."""
+
+    reason: str
+    kept_as: str
+    """The path under which the old file is kept."""
+
+
 Body = (
     SessionOpened
     | SessionClosed
@@ -305,10 +361,14 @@ Body = (
     | StreamStalled
     | AttemptFailed
     | RetryScheduled
+    | ReconnectScheduled
     | RunCompleted
     | RunCutOff
     | RunFailed
     | RunCancelled
+    | JournalStopped
+    | JournalResumed
+    | JournalReplaced
 )
 
 RunEnd = RunCompleted | RunCutOff | RunFailed | RunCancelled
@@ -377,14 +437,32 @@ def describe(body: Body) -> Description:
             return Description("warning", f"attempt {body.attempt}: {body.error.message}")
         case RetryScheduled():
             return Description("warning", _describe_retry(body))
+        case ReconnectScheduled():
+            return Description("warning", _describe_reconnect(body))
         case RunCompleted():
             return Description("success", _describe_completion(body))
         case RunCutOff() | RunFailed():
             return Description("error", _describe_loss(body))
         case RunCancelled():
             return Description("info", f"cancelled, {kept_words(body.metrics)}")
+        case JournalStopped() | JournalResumed() | JournalReplaced():
+            return _describe_journal(body)
         case _:
             assert_never(body)
+
+
+def _describe_journal(body: JournalStopped | JournalResumed | JournalReplaced) -> Description:
+    match body:
+        case JournalStopped():
+            lost = f". {body.lost:,} bytes found no room in memory either" if body.lost else ""
+            hint = f". {body.hint}" if body.hint else ""
+            return Description("error", f"not saved: {body.reason}{lost}{hint}")
+        case JournalResumed():
+            lost = f", but for {body.lost:,} bytes" if body.lost else ""
+            return Description("success", f"saved again: all that waited is on disk{lost}")
+        case JournalReplaced():
+            words = f"the journal could not be read ({body.reason}); it is kept as {body.kept_as}"
+            return Description("error", words)
 
 
 def _describe_waiting(body: RunWaiting) -> str:
@@ -402,6 +480,11 @@ def _describe_retry(body: RetryScheduled) -> str:
     what = f"Trying {body.endpoint or 'again'}"
     when = "" if body.endpoint and not body.delay else f" in {body.delay:.1f} s"
     return f"{body.error.message}. {what}{when}, attempt {body.attempt} of {body.of}"
+
+
+def _describe_reconnect(body: ReconnectScheduled) -> str:
+    count = f", {body.number} of {body.of}" if body.of else ""
+    return f"{body.error.message}. Reconnecting in {body.delay:.1f} s{count}"
 
 
 def _describe_completion(body: RunCompleted) -> str:
@@ -432,7 +515,7 @@ def _describe_delta(delta: Delta) -> str:
             return f"finish: {delta.reason}"
         case ResponseInfo():
             return f"response {delta.id} from {delta.model}"
-        case UnknownFrame():
+        case UnknownFrame() | ServerEvent():
             return f"{delta.event}: {delta.data}"
         case MalformedFrame():
             return f"unreadable frame ({delta.reason}): {delta.data}"

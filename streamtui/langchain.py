@@ -8,7 +8,7 @@ Pure: no I/O, no clock, and no LangChain. Keys, values and both orders are those
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, TypedDict, cast
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from streamtui import __version__
 from streamtui.events import (
@@ -301,6 +301,7 @@ class _ChatAnswer:
         self._id = f"lc_run--{run_id}"
         self._provider = provider
         self._about = ResponseInfo()
+        self._usage = Usage()
         self._messages: list[AIMessageChunk] = []
 
     def feed(self, chunk: Chunk) -> list[AIMessageChunk]:
@@ -314,7 +315,7 @@ class _ChatAnswer:
             additional_kwargs=_additions(chunk.deltas),
             response_metadata=self._metadata(chunk.deltas),
             id=self._id,
-            usage_metadata=_count_tokens(chunk.deltas),
+            usage_metadata=self._count_tokens(chunk.deltas),
             tool_call_chunks=_tool_call_chunks(chunk.deltas),
         )
         self._messages.append(message)
@@ -330,6 +331,15 @@ class _ChatAnswer:
         # v1 sums up what it yielded, v2 what the model gave: the closing chunk is not of it.
         last = self.last() if version == "v1" else []
         return join_messages([*self._messages, *last] or [AIMessageChunk("", id=self._id)])
+
+    def _count_tokens(self, deltas: Sequence[Delta]) -> dict[str, Any] | None:
+        """What the counts grew by: those of an answer replace each other, LangChain's add up."""
+        usage = next((delta for delta in reversed(deltas) if isinstance(delta, Usage)), None)
+        if usage is None:
+            return None
+        counts = list(zip(structs.astuple(self._usage), structs.astuple(usage), strict=True))
+        self._usage = Usage(*(before if now is None else now for before, now in counts))
+        return _usage_metadata(Usage(*(_growth(before, now) for before, now in counts)))
 
     def _metadata(self, deltas: Sequence[Delta]) -> dict[str, Any]:
         if not any(isinstance(delta, (*VISIBLE_DELTAS, Finish)) for delta in deltas):
@@ -355,10 +365,11 @@ def _non_empty(**texts: str) -> dict[str, Any]:
     return {key: text for key, text in texts.items() if text}
 
 
-def _count_tokens(deltas: Sequence[Delta]) -> dict[str, Any] | None:
-    usage = next((delta for delta in reversed(deltas) if isinstance(delta, Usage)), None)
-    if usage is None:
-        return None
+def _growth(before: int | None, now: int | None) -> int | None:
+    return None if now is None else now - (before or 0)
+
+
+def _usage_metadata(usage: Usage) -> dict[str, Any]:
     return {
         "input_tokens": usage.input or 0,
         "output_tokens": usage.output or 0,

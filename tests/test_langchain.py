@@ -295,6 +295,22 @@ def test_a_merged_chunk_is_one_event_with_everything_in_it() -> None:
     assert end["data"]["output"] == message
 
 
+def test_counts_that_replace_each_other_add_up_to_the_last() -> None:
+    """Gemini sends all counts again with each chunk, Anthropic those of the answer."""
+    counts: tuple[Delta, ...] = (Usage(9, 1, 4), Usage(9, 5), Usage(9, 7, 4, 2))
+    bodies = chat_run(*counts, prompt="hi")
+
+    *_, end = translate(bodies, "v2")
+
+    assert end["data"]["output"].usage_metadata == {
+        "input_tokens": 9,
+        "output_tokens": 7,
+        "total_tokens": 16,
+        "input_token_details": {"cache_read": 4},
+        "output_token_details": {"reasoning": 2},
+    }
+
+
 def test_other_dialects_carry_the_names_of_langchains_models() -> None:
     started = RunStarted("hi", (), "claude", "sonnet", "anthropic")
 

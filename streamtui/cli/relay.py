@@ -17,6 +17,7 @@ from streamtui.engine.doors import Doors
 from streamtui.events import (
     Body,
     Event,
+    ReconnectScheduled,
     RetryScheduled,
     RunCancelled,
     RunCompleted,
@@ -163,6 +164,7 @@ def notice(body: Body) -> str:
     match body:
         case (
             RetryScheduled()
+            | ReconnectScheduled()
             | RunWaiting()
             | StreamStalled()
             | RunCutOff()

@@ -38,39 +38,11 @@ Exit codes, the worst of all endpoints:
 """
 
 
-def _read_params(
-    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
-) -> dict[str, object]:
-    return dict(map(_read_param, given))
-
-
-def _read_param(text: str) -> tuple[str, object]:
-    """`key=value`; what is not JSON and does not look like it is taken as a string."""
-    import msgspec
-
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE.")
-    try:
-        return key, msgspec.json.decode(value)
-    except (msgspec.DecodeError, RecursionError) as error:
-        if value.lstrip().startswith(("{", "[", '"')):
-            raise click.BadParameter(f"the value of {key} is not JSON: {error}.") from error
-        return key, value
-
-
 @click.command("run", epilog=_EPILOG)
 @click.argument("prompt", required=False)
 @common.endpoint_option("Repeat it: all answer at once, under headings.")
 @click.option("-m", "--model", default="", help="The model, where -e names none.")
-@click.option(
-    "--param",
-    "params",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=_read_params,
-    help="Send this with the request; the value is JSON, or else text. Repeatable.",
-)
+@common.params_option
 @click.option("--sep", metavar="TEXT", default="", help="Print this after each chunk.")
 @click.option(
     "--events", type=click.Choice(["v1", "v2"]), help="Print LangChain's events, one JSON a line."

@@ -1,11 +1,12 @@
 """One try of a run on the wire: sends the request, reads the answer, tells what happens.
 
-Never decides whether to try again.
+Never decides whether to try again, nor whether to go on with what broke off.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,13 +15,14 @@ import msgspec
 from streamtui.config import Endpoint
 from streamtui.engine.confidential import Confidential
 from streamtui.engine.dialects.base import Dialect, Request
+from streamtui.engine.framing import Position
 from streamtui.engine.reader import AnswerReader, Read
 from streamtui.engine.run import Run
-from streamtui.engine.status import kept_headers, request_id, status_error
+from streamtui.engine.status import kept_headers, no_event_stream, request_id, status_error
 from streamtui.engine.traffic import Traffic
 from streamtui.engine.transport import Response, Transport
 from streamtui.engine.watchdog import Watch
-from streamtui.errors import RunError
+from streamtui.errors import RunError, StatusError
 from streamtui.events import (
     Body,
     KeepAliveReceived,
@@ -31,6 +33,9 @@ from streamtui.events import (
 
 KEEP_ALIVE_EVENT_SECONDS = 1.0
 """Keep-alives are told at most this often; some servers send hundreds a second."""
+
+_NO_CONTENT = 204
+"""With it a server asks those who listen not to come back."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +48,8 @@ class Tools(msgspec.Struct, frozen=True):
     """session id, run id, fact."""
     spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
     """A task of the engine, with a name."""
+    make_safe: Callable[[], Awaitable[None]]
+    """Returns once everything published before is on disk, or cannot be kept there."""
     locate: Callable[[Endpoint], Awaitable[Endpoint]]
     """The endpoint with a base URL that can be reached."""
     wall_clock: Callable[[], float]
@@ -52,7 +59,10 @@ class Tools(msgspec.Struct, frozen=True):
 
 
 class Attempt:
-    """Performed once. `publish` takes the facts of this run."""
+    """One exchange, or several that go on with one stream; then it is concluded.
+
+    `publish` takes the facts of this run.
+    """
 
     def __init__(
         self,
@@ -72,97 +82,137 @@ class Attempt:
         self._response: Response | None = None
         self._reader = AnswerReader(dialect)
         self._keep_alive_told = float("-inf")
-        self._received = 0
+        self._began = asyncio.get_running_loop().time()
+        self.received = 0
+        """Bytes of all bodies so far."""
+        self.headers: Mapping[str, str] | None = None
+        """Those of the stream that the last exchange got; None when it got none."""
 
-    async def perform(self, request: Request) -> None:
-        """Send, read, and return when the answer is whole; raises RunError when it is not.
+    @property
+    def complete(self) -> bool:
+        """A mark of success was seen: nothing can make the answer a failure any more."""
+        return self._reader.complete
 
-        What was received is taken in, also when the connection breaks or the run is cancelled.
-        Once the end marker has come, neither makes the answer a failure.
+    @property
+    def frames(self) -> int:
+        """How many came so far."""
+        return self._reader.frames
+
+    @property
+    def position(self) -> Position:
+        """Where the stream would go on."""
+        return self._reader.position
+
+    @property
+    def time_left(self) -> float:
+        """Seconds that it may take in all, from now on."""
+        total = self._endpoint.timeouts.total
+        spent = asyncio.get_running_loop().time() - self._began
+        return math.inf if total is None else max(0.0, total - spent)
+
+    async def exchange(self, request: Request) -> None:
+        """Send, and read until the body has ended; raises RunError when it does not end well.
+
+        Whatever becomes of it, the attempt has then to go on or to be concluded.
         """
+        self._response = self.headers = None
         watch = Watch(
             self._endpoint.timeouts,
             on_stall=self._tell_stall,
             is_lost=lambda: self._response is not None and self._response.is_lost(),
+            patient=request.subscribes,
+            since=self._began,
         )
-        try:
-            async with watch:
-                await self._exchange(request, watch)
-        except RunError as error:
-            self._take_the_rest(watch)
-            if not self._reader.complete:
-                raise
-            logger.debug("after a complete answer: %s", error.kind)
-        except asyncio.CancelledError:
-            self._take_the_rest(watch)
-            task = asyncio.current_task()
-            if not self._reader.complete or task is None or task.uncancel() > 0:
-                raise
+        async with watch:
+            await self._send(request, watch)
 
-    async def _exchange(self, request: Request, watch: Watch) -> None:
+    def go_on(self) -> None:
+        """Expect the rest of the stream from the next exchange."""
+        self._reader.go_on()
+
+    def conclude(self, error: RunError | None) -> None:
+        """Take in what waited for more bytes, and return if the answer is whole.
+
+        `error` is what the last exchange raised, if it did. Raises it, or the error that the end of
+        the body turns out to be; neither once the end marker has come.
+        """
+        if error is not None:
+            self.salvage()
+        else:
+            error = self._read_the_end()
+        if error is not None and not self.complete:
+            raise error
+        if error is not None:
+            logger.debug("after a complete answer: %s", error.kind)
+
+    def _read_the_end(self) -> RunError | None:
+        try:
+            self._take(self._reader.close())
+        except RunError as error:
+            return error
+        return self._reader.verdict()
+
+    def salvage(self) -> None:
+        """Take in what waited for more bytes; it cannot explain the end any better."""
+        with suppress(RunError):
+            self._take(self._reader.close())
+
+    async def _send(self, request: Request, watch: Watch) -> None:
         sending = self._tools.transport.open(self._endpoint, request, self._tell_sent)
         async with sending as response:
             with self._tools.traffic.streaming():
-                await self._receive(response, watch)
+                await self._receive(request, response, watch)
 
-    async def _receive(self, response: Response, watch: Watch) -> None:
+    async def _receive(self, request: Request, response: Response, watch: Watch) -> None:
         self._response = response
         watch.saw_bytes()
         self._tell_response(response)
         if response.status >= 300:
-            raise await self._refusal(response)
+            now = self._tools.wall_clock()
+            raise await refusal_in(response, self._dialect, self._endpoint, now)
+        if request.subscribes and response.status == _NO_CONTENT:
+            self._reader.finish()
+            return
+        if request.method == "GET" and (
+            error := no_event_stream(response.status, response.headers)
+        ):
+            raise error
+        self.headers = response.headers
         await self._read(response, watch)
-
-    async def _refusal(self, response: Response) -> RunError:
-        body = await response.read_error_body()
-        return status_error(
-            response.status,
-            response.headers,
-            self._dialect.read_error(body),
-            self._endpoint,
-            through_proxy=response.in_clear_to_proxy,
-            now=self._tools.wall_clock(),
-        )
 
     async def _read(self, response: Response, watch: Watch) -> None:
         async for data in response.chunks():
             watch.saw_bytes()
-            self._take(self._reader.feed(data), watch)
+            if self._take(self._reader.feed(data)):
+                watch.saw_model()
             self._count(data)
             if self._reader.complete:
                 watch.wind_down()
             if self._reader.ended:
                 await response.drain()
                 break
-        self._take(self._reader.close(), watch)
-        verdict = self._reader.verdict()
-        if verdict is not None:
-            raise verdict
 
     def _count(self, data: bytes) -> None:
         """An answer without an end fills any memory."""
-        self._received += len(data)
+        self.received += len(data)
         limit = self._endpoint.max_response_bytes
-        if self._received > limit:
+        if self.received > limit:
             raise RunError(
                 f"stopped at the limit of {limit:,} bytes",
                 kind="stopped-by-limit",
                 hint="Raise max_response_bytes",
             )
 
-    def _take_the_rest(self, watch: Watch) -> None:
-        """What waited for more bytes that will not come; it cannot explain the end any better."""
-        with suppress(RunError):
-            self._take(self._reader.close(), watch)
-
-    def _take(self, read: Iterator[Read], watch: Watch) -> None:
+    def _take(self, read: Iterator[Read]) -> bool:
+        """Tell what came; whether a user sees anything of it."""
+        seen = False
         for body in map(self._confidential.conceal, read):
             if isinstance(body, KeepAliveReceived):
                 self._tell_keep_alive(body)
                 continue
-            if self._run.take(body, self._tools.mono_clock()):
-                watch.saw_model()
+            seen |= self._run.take(body, self._tools.mono_clock())
             self._publish(body)
+        return seen
 
     def _tell_sent(self) -> None:
         self._publish(RequestSent())
@@ -179,3 +229,18 @@ class Attempt:
         if now - self._keep_alive_told >= KEEP_ALIVE_EVENT_SECONDS:
             self._keep_alive_told = now
             self._publish(body)
+
+
+async def refusal_in(
+    response: Response, dialect: Dialect, endpoint: Endpoint, now: float
+) -> StatusError:
+    """The error that an answer with a status other than success is; reads its body."""
+    body = await response.read_error_body()
+    return status_error(
+        response.status,
+        response.headers,
+        dialect.read_error(body),
+        endpoint,
+        through_proxy=response.in_clear_to_proxy,
+        now=now,
+    )

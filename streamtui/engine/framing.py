@@ -48,6 +48,17 @@ class BareJSON(Struct, frozen=True):
     data: str
 
 
+class Position(Struct, frozen=True):
+    """How far a stream of events was read, for the connection that goes on with it."""
+
+    last_event_id: str = ""
+    """The last committed `id`."""
+    retry_ms: int | None = None
+    """The reconnection time that the server asked for, in milliseconds."""
+
+
+BEGINNING = Position()
+
 Framed = Frame | Comment | EmptyBlock | BareJSON
 
 
@@ -171,7 +182,11 @@ class SSEFramer:
     """
 
     def __init__(
-        self, max_line_bytes: int = MAX_LINE_BYTES, max_event_bytes: int = MAX_EVENT_BYTES
+        self,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        *,
+        position: Position = BEGINNING,
     ) -> None:
         self._lines = LineSplitter(max_line_bytes)
         self._max_event_bytes = max_event_bytes
@@ -179,11 +194,14 @@ class SSEFramer:
         self._data: list[bytes] = []
         self._data_bytes = 0
         self._bare = OpenJSON(max_event_bytes)
-        self._pending_id = ""
-        self.last_event_id = ""
-        """The last committed `id`, to reconnect with."""
-        self.retry_ms: int | None = None
-        """The reconnection time that the server asked for, in milliseconds."""
+        self._pending_id = position.last_event_id
+        self.last_event_id = position.last_event_id
+        self.retry_ms = position.retry_ms
+
+    @property
+    def position(self) -> Position:
+        """Where another connection would go on."""
+        return Position(self.last_event_id, self.retry_ms)
 
     def feed(self, data: bytes) -> Iterator[Framed]:
         """The events and comments that these bytes complete."""

@@ -1,4 +1,4 @@
-"""The body of one response into chunks, and the truth about how it ended. No I/O, no clock.
+"""The body of a response into chunks, and the truth about how it ended. No I/O, no clock.
 
 It does not believe labels: a web page, a whole JSON answer and an empty body are told apart from a
 stream by what they begin with.
@@ -9,7 +9,16 @@ from itertools import chain
 from typing import Literal
 
 from streamtui.engine.dialects.base import Decoder, Dialect, page_title, parse_json
-from streamtui.engine.framing import MAX_LINE_BYTES, Comment, Frame, Framed, NDJSONFramer
+from streamtui.engine.framing import (
+    BEGINNING,
+    MAX_LINE_BYTES,
+    Comment,
+    Frame,
+    Framed,
+    NDJSONFramer,
+    Position,
+    SSEFramer,
+)
 from streamtui.engine.surrogates import SurrogateMender
 from streamtui.errors import EXCERPT_CHARS, ProtocolError
 from streamtui.events import (
@@ -37,7 +46,7 @@ def is_visible(delta: Delta) -> bool:
 
 
 class AnswerReader:
-    """Feeds one response through framer and decoder.
+    """Feeds one response through framer and decoder, or several that go on with one stream.
 
     `feed` and `close` raise ProviderError for an error object and ProtocolError for what cannot be
     read, after everything that came before it. What they return is read to its end.
@@ -52,17 +61,38 @@ class AnswerReader:
         self._frames = 0
         self._comments = 0
         self._closed = False
+        self._over = False
         self._mender = SurrogateMender()
 
     @property
     def complete(self) -> bool:
         """A mark of success was seen; nothing after it makes the answer a failure."""
-        return self._decoder.complete
+        return self._over or self._decoder.complete
 
     @property
     def ended(self) -> bool:
         """Nothing that matters can follow; the connection may be left."""
         return self._decoder.ended
+
+    @property
+    def frames(self) -> int:
+        """How many came, without comments."""
+        return self._frames
+
+    @property
+    def position(self) -> Position:
+        """Where another connection would go on."""
+        return self._framer.position if isinstance(self._framer, SSEFramer) else BEGINNING
+
+    def go_on(self) -> None:
+        """Expect the next response of the same stream; half an event is forgotten."""
+        self._framer = SSEFramer(position=self.position)
+        self._held.clear()
+        self._mode = "stream"
+
+    def finish(self) -> None:
+        """The server said by other means that nothing more comes."""
+        self._over = True
 
     def feed(self, data: bytes) -> Iterator[Read]:
         """What these bytes complete."""

@@ -6,12 +6,17 @@ from streamtui.engine.doors import RunContext
 from streamtui.engine.reader import is_visible, malformed_count
 from streamtui.events import Chunk, Finish, Message, Metrics, TextDelta, Usage
 
+MAX_KEPT_CHARS = 64 * 1024 * 1024
+"""Of a stream that never ends no more is kept for the turns that follow it."""
+
 
 class Turn(msgspec.Struct):
     """A prompt and as much of its answer as came."""
 
     prompt: str
     answer: str = ""
+    run_id: str = ""
+    """The run that brought the answer; empty for a turn that came with the session."""
 
 
 class Run:
@@ -68,7 +73,8 @@ class Run:
         for delta in chunk.deltas:
             match delta:
                 case TextDelta():
-                    self.text.append(delta.text)
+                    if self.text_chars < MAX_KEPT_CHARS:
+                        self.text.append(delta.text)
                     self.text_chars += len(delta.text)
                 case Usage():
                     self.usage = delta

@@ -15,10 +15,11 @@ from streamtui.engine.confidential import Confidential
 from streamtui.engine.dialects import DIALECTS
 from streamtui.engine.dialects.base import Dialect, Request
 from streamtui.engine.gate import Admission, Gatekeeper, Wait
+from streamtui.engine.resume import Lifeline
 from streamtui.engine.retry import MAX_RETRY_AFTER_SECONDS, retry_delay
+from streamtui.engine.routes import route_words
 from streamtui.engine.run import Run
 from streamtui.engine.traffic import open_files_limit
-from streamtui.engine.transport import route_words
 from streamtui.errors import RunError
 from streamtui.events import (
     AttemptFailed,
@@ -103,7 +104,7 @@ class Tries:
 
     async def _perform(self, endpoint: Endpoint, publish: Callable[[Body], None]) -> None:
         located = await self._tools.locate(endpoint)
-        dialect = _dialect_of(located)
+        dialect = dialect_of(located)
         publish(
             AttemptStarted(
                 self._run.attempt,
@@ -114,10 +115,11 @@ class Tries:
                 endpoint.insecure,
             )
         )
-        _require_key(located)
+        require_key(located)
         request = dialect.build_request(located, self._messages)
         attempt = Attempt(self._run, located, dialect, self._tools, publish, self._confidential)
-        await attempt.perform(_with_idempotency_key(request, self._run.run_id))
+        lifeline = Lifeline(attempt, located, dialect, publish, self._confidential)
+        await lifeline.perform(_with_idempotency_key(request, self._run.run_id))
 
     @property
     def _most_attempts(self) -> int:
@@ -201,7 +203,8 @@ def _is_file_limit(error: RunError) -> bool:
     return isinstance(cause, OSError) and cause.errno in _NO_MORE_FILES
 
 
-def _dialect_of(endpoint: Endpoint) -> Dialect:
+def dialect_of(endpoint: Endpoint) -> Dialect:
+    """The protocol that an endpoint speaks. Raises RunError for one that is not known."""
     dialect = DIALECTS.get(endpoint.dialect)
     if dialect is None:
         raise RunError(
@@ -212,7 +215,8 @@ def _dialect_of(endpoint: Endpoint) -> Dialect:
     return dialect
 
 
-def _require_key(endpoint: Endpoint) -> None:
+def require_key(endpoint: Endpoint) -> None:
+    """Raises RunError when the endpoint's key was not found where it should be."""
     if endpoint.key_source and endpoint.api_key is None:
         raise RunError(
             f"no key: {endpoint.key_source} is not set",
@@ -223,4 +227,6 @@ def _require_key(endpoint: Endpoint) -> None:
 
 def _with_idempotency_key(request: Request, run_id: str) -> Request:
     """All attempts of a run carry the same key, so that a server can tell that they are one."""
+    if request.method == "GET":
+        return request
     return msgspec.structs.replace(request, headers=request.headers | {"Idempotency-Key": run_id})

@@ -24,10 +24,12 @@ WIND_DOWN_SECONDS = 5.0
 
 
 class Watch:
-    """An async context around one attempt; cancels the task inside and raises what it found.
+    """An async context around one exchange; cancels the task inside and raises what it found.
 
     Raises DeadlineError when a limit passed and ProtocolError when the connection is gone without
-    the reader having been told.
+    the reader having been told. With `patient` a sign of life is as good as an answer, and silence
+    is no stall for a long time. `since` is when the attempt began, for its total limit, on the
+    loop's clock; None for now.
     """
 
     def __init__(
@@ -36,8 +38,12 @@ class Watch:
         *,
         on_stall: Callable[[float], None],
         is_lost: Callable[[], bool],
+        patient: bool = False,
+        since: float | None = None,
     ) -> None:
         self._timeouts = timeouts
+        self._patient = patient
+        self._since = since
         self._on_stall = on_stall
         self._is_lost = is_lost
         self._error: RunError | None = None
@@ -54,6 +60,7 @@ class Watch:
             raise RuntimeError(message)
         self._task = task
         self._started = self._last_byte = self._last_model = self._loop.time()
+        self._attempted = self._started if self._since is None else self._since
         self._schedule()
         return self
 
@@ -75,6 +82,8 @@ class Watch:
         self._last_byte = self._loop.time()
         self._bytes_came = True
         self._stall_reported = False
+        if self._patient:
+            self.saw_model()
 
     def saw_model(self) -> None:
         """The model itself said something."""
@@ -95,7 +104,7 @@ class Watch:
     def _moments(self) -> list[float]:
         """When something is to be done if nothing comes before: warn, or end the attempt."""
         limits = self._timeouts
-        moments = [] if limits.total is None else [self._started + limits.total]
+        moments = [] if limits.total is None else [self._attempted + limits.total]
         if self._wound_down is not None:
             return [*moments, self._wound_down + WIND_DOWN_SECONDS]
         if not self._answering:
@@ -106,7 +115,8 @@ class Watch:
 
     @property
     def _stall_after(self) -> float:
-        return min(STALL_SECONDS, self._timeouts.idle / 2)
+        half = self._timeouts.idle / 2
+        return half if self._patient else min(STALL_SECONDS, half)
 
     @property
     def _model_limit(self) -> float:
@@ -137,6 +147,7 @@ class Watch:
     def _discount(self, seconds: float) -> None:
         now = self._loop.time()
         self._started = min(now, self._started + seconds)
+        self._attempted = min(now, self._attempted + seconds)
         self._last_byte = min(now, self._last_byte + seconds)
         self._last_model = min(now, self._last_model + seconds)
 
@@ -150,8 +161,8 @@ class Watch:
 
     def _verdict(self) -> RunError | None:
         now, limits = self._loop.time(), self._timeouts
-        if limits.total is not None and now - self._started >= limits.total:
-            return _total_passed(limits.total)
+        if limits.total is not None and now - self._attempted >= limits.total:
+            return total_passed(limits.total)
         if self._wound_down is not None:
             return _closing_late() if now - self._wound_down >= WIND_DOWN_SECONDS else None
         if lost := self._lost_verdict():
@@ -199,7 +210,8 @@ def _closing_late() -> DeadlineError:
     )
 
 
-def _total_passed(limit: float) -> RunError:
+def total_passed(limit: float) -> RunError:
+    """The end of an attempt that took longer than it may in all."""
     return RunError(
         f"stopped at the limit of {limit:g} s",
         kind="stopped-by-limit",

@@ -15,6 +15,7 @@ from streamtui.engine.framing import (
     Framed,
     Framer,
     NDJSONFramer,
+    Position,
     SSEFramer,
 )
 from streamtui.errors import ProtocolError
@@ -67,6 +68,17 @@ def test_sse_case_holds_for_every_chunking(case: dict[str, Any]) -> None:
 def test_sse_events_without_data_are_surfaced() -> None:
     framer = SSEFramer()
     assert list(framer.feed(b"event: end\r\n\r\n")) == [EmptyBlock("end")]
+
+
+def test_sse_stream_that_goes_on_knows_where_it_was() -> None:
+    first = SSEFramer()
+    list(first.feed(b"retry: 20\nid: 7\ndata: a\n\nid: 8\ndata: ha"))
+    assert first.position == Position("7", 20)
+    second = SSEFramer(position=first.position)
+    assert list(second.feed(b"data: b\n\n")) == [Frame("b", id="7")]
+    assert second.position == Position("7", 20)
+    list(second.feed(b"id\nretry: soon\n\n"))
+    assert second.position == Position("", 20)
 
 
 def test_sse_comments_are_surfaced_without_their_colon() -> None:

@@ -106,7 +106,7 @@ async def test_a_conversation_sends_what_was_said_before() -> None:
             {"role": "assistant", "content": "Hello"},
             {"role": "user", "content": "how are you?"},
         ]
-        assert len(test.engine.transcript("s")) == 4
+        assert len(await test.transcript("s")) == 4
 
 
 async def test_a_reopened_conversation_goes_on_where_it_was() -> None:
@@ -129,7 +129,7 @@ async def test_retry_asks_the_last_prompt_again_without_its_former_answer() -> N
         assert json.loads(transport.requests[1].body)["messages"] == [
             {"role": "user", "content": "hi"}
         ]
-        assert [m.content for m in test.engine.transcript("s")] == ["hi", "second"]
+        assert [m.content for m in await test.transcript("s")] == ["hi", "second"]
 
 
 async def test_cancel_keeps_the_text_and_leaves_the_connection() -> None:
@@ -142,7 +142,7 @@ async def test_cancel_keeps_the_text_and_leaves_the_connection() -> None:
         [end] = test.listener.bodies(RunCancelled)
         assert end.metrics.text_chars == 4
         assert transport.open_now == 0
-        assert test.engine.transcript("s")[-1] == Message("assistant", "half")
+        assert (await test.transcript("s"))[-1] == Message("assistant", "half")
 
 
 async def test_cancel_before_the_first_step_still_ends_the_run() -> None:
@@ -327,7 +327,7 @@ async def test_a_retry_that_fails_leaves_the_former_answer_in_place() -> None:
         await test.listener.run_ends()
         test.engine.execute(Retry("s", "again"))
         await test.listener.run_ends(2)
-        assert [m.content for m in test.engine.transcript("s")] == ["hi", "good"]
+        assert [m.content for m in await test.transcript("s")] == ["hi", "good"]
 
 
 async def test_a_retry_while_an_answer_streams_is_refused_and_says_so() -> None:
@@ -339,7 +339,7 @@ async def test_a_retry_while_an_answer_streams_is_refused_and_says_so() -> None:
         await test.listener.until(lambda event: event.run_id == "again")
         [refused] = test.listener.bodies(RunFailed)
         assert refused.error.kind == "usage"
-        assert len(test.engine.transcript("s")) == 2
+        assert len(await test.transcript("s")) == 2
 
 
 async def test_the_last_turn_of_a_reopened_conversation_can_be_asked_again() -> None:
@@ -353,7 +353,7 @@ async def test_the_last_turn_of_a_reopened_conversation_can_be_asked_again() -> 
             "Be brief.",
             "hi",
         ]
-        assert [m.content for m in test.engine.transcript("s")] == ["Be brief.", "hi", "Better"]
+        assert [m.content for m in await test.transcript("s")] == ["Be brief.", "hi", "Better"]
 
 
 async def test_what_is_asked_of_a_closed_session_ends_with_words() -> None:
