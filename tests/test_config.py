@@ -350,7 +350,7 @@ MISTAKES = [
     ("[defaults]\ntheme = 1", 2, "defaults.theme", "expected text in quotes, found a whole number"),
     ("[defaults]\nendpoint = ''", 2, "defaults.endpoint", "expected a name"),
     ("[defaults]\nendpoint = 'demi'", 2, "defaults.endpoint", "did you mean demo?"),
-    ("[history]\nkeep = 'disc'", 2, "history.keep", "expected memory, disk or off; did you mean d"),
+    ("[history]\nkeep = 'disc'", 2, "history.keep", "expected disk, memory or off; did you mean d"),
     ("[endpoints.x]\nmodel = 'm'", 1, "endpoints.x.dialect", "is missing here"),
     ("[proxies.x]", 1, "proxies.x.url", "is missing here"),
     ("[proxies.direct]\nurl = 'http://h:1'", 1, "proxies.direct", "a meaning of its own"),
@@ -1111,7 +1111,7 @@ def test_each_line_of_the_example_that_is_not_yet_is_refused_by_name(load: Load,
 
 def test_all_that_is_not_yet_is_in_the_example() -> None:
     assert {key_of(line.removeprefix(NOT_YET)) for line in later_lines()} == {
-        *("keep", "review.steps", "quit"),
+        *("review.steps", "quit"),
     }
 
 

@@ -31,7 +31,7 @@ from streamtui.config.tables import (
     Tls,
     read_tables,
 )
-from streamtui.config.toml_lines import read_toml, shortened
+from streamtui.config.toml_lines import TomlFile, read_toml, shortened
 from streamtui.config.types import (
     Config,
     Endpoint,
@@ -56,6 +56,7 @@ __all__ = [
     "Tls",
     "bypasses_proxy",
     "changed_keys",
+    "config_of",
     "default_config_path",
     "load_config",
     "proxy_from_url",
@@ -84,8 +85,13 @@ def load_config(
     managed_path = managed_path or user_path.with_name("managed.toml")
     user = read_toml(user_path, missing_ok=path is None)
     managed = read_toml(managed_path, missing_ok=True)
-    config = _Loading(Place((user, managed)), environ).config()
+    config = config_of(user, managed, environ)
     return structs.replace(config, path=user.name, managed_path=str(managed_path))
+
+
+def config_of(user: TomlFile, managed: TomlFile, environ: Mapping[str, str]) -> Config:
+    """What two files say that have been read, the first of which wins. Raises ConfigError."""
+    return _Loading(Place((user, managed)), environ).config()
 
 
 class _Loading:
@@ -295,17 +301,19 @@ class _Loading:
 
     def _env_proxy(self, endpoints: Mapping[str, Endpoint]) -> str:
         """The proxy variable that is set; a warning for endpoints that go past it unsaid."""
-        schemes = ("https", "http")
-        variables = (proxy_variable(self._environ, scheme) for scheme in schemes)
-        found = next(filter(None, variables), "")
+        found = {scheme: proxy_variable(self._environ, scheme) for scheme in ("https", "http")}
         said = {name for name, table in self._tables.endpoints.items() if table.proxy}
-        past = [n for n, e in endpoints.items() if n not in said and not _is_local(e.base_url)]
-        if found and past:
+        past: dict[str, list[str]] = {}
+        for name, endpoint in endpoints.items():
+            variable = found.get(urlsplit(endpoint.base_url).scheme, "")
+            if variable and name not in said and not _is_local(endpoint.base_url):
+                past.setdefault(variable, []).append(name)
+        for variable, names in past.items():
             self._warnings.append(
-                f"{found} is set and not used: {listed(past)} will be reached directly;"
+                f"{variable} is set and not used: {listed(names)} will be reached directly;"
                 ' give each proxy = "env", or proxy = "direct"'
             )
-        return found
+        return found["https"] or found["http"]
 
     def _warn_of_plain_http(self, endpoints: Mapping[str, Endpoint]) -> None:
         for name, endpoint in endpoints.items():

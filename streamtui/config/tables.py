@@ -19,7 +19,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 Table = TypeVar("Table", bound=Struct)
 
-HISTORY_KEEPS = ("memory", "disk", "off")
+HISTORY_KEEPS = ("disk", "memory", "off")
 RESERVED_PROXY_NAMES = ("direct", "env")
 DEFAULT_RESPONSE_BYTES = 64 * 1024**2
 
@@ -94,7 +94,7 @@ class EndpointTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HistoryTable(Struct, frozen=True, forbid_unknown_fields=True):
-    keep: str = "memory"
+    keep: str = "disk"
 
 
 class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -214,9 +214,7 @@ def _read_history(place: Place, table: object) -> HistoryTable:
     history = _convert(place, table, HistoryTable)
     if history.keep not in HISTORY_KEEPS:
         hint = nearest(history.keep, HISTORY_KEEPS)
-        raise place.inside("keep").error(f"expected memory, disk or off{hint}")
-    if history.keep != "memory":
-        raise place.inside("keep").error(f"not yet: {history.keep}; expected memory")
+        raise place.inside("keep").error(f"expected disk, memory or off{hint}")
     return history
 
 

@@ -102,7 +102,7 @@ class Config(Struct, frozen=True):
     managed_path: str = ""
     """The file that the program writes; it need not be there yet."""
     proxies: dict[str, Proxy] = {}
-    history: str = "memory"
+    history: str = "disk"
     env_proxy: str = ""
     """The variable that names a proxy in the environment, for endpoints with `proxy = "env"`."""
     left_out: dict[str, str] = {}

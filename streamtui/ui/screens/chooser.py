@@ -36,7 +36,7 @@ class Chooser(Dialog[str]):
         Binding("pageup", "move(-10)", show=False),
         Binding("pagedown", "move(10)", show=False),
     ]
-    KEYS = (("↑↓", "choose"), ("enter", "take"), ("esc", "close"))
+    KEYS: tuple[tuple[str, str], ...] = (("↑↓", "choose"), ("enter", "take"), ("esc", "close"))
     PLACEHOLDER = "type to narrow the list"
     AROUND = 4
 
@@ -65,9 +65,8 @@ class Chooser(Dialog[str]):
     @on(Input.Submitted)
     def take(self) -> None:
         """The row that is marked."""
-        index = self.query_one(OptionList).highlighted
-        if index is not None:
-            self.dismiss(self._shown[index].value)
+        if self.marked is not None:
+            self.dismiss(self.marked.value)
 
     @on(OptionList.OptionSelected)
     def take_clicked(self, message: OptionList.OptionSelected) -> None:
@@ -76,12 +75,18 @@ class Chooser(Dialog[str]):
 
     def action_move(self, by: int) -> None:
         """Mark another row."""
-        options = self.query_one(OptionList)
-        if options.option_count:
-            place = (options.highlighted or 0) + by
-            last = options.option_count - 1
-            around = last if place < 0 else 0
-            options.highlighted = place if 0 <= place <= last else around
+        mark_another(self.query_one(OptionList), by)
+
+    @property
+    def marked(self) -> Choice | None:
+        """The row that enter takes."""
+        index = self.query_one(OptionList).highlighted
+        return None if index is None else self._shown[index]
+
+    def put(self, choices: Sequence[Choice]) -> None:
+        """Offer other rows; what is typed stays."""
+        self._choices = list(choices)
+        self._fill(self.query_one(LineInput).value)
 
     def matching(self, text: str) -> list[Choice]:
         """The rows to show for what is typed."""
@@ -94,3 +99,12 @@ class Chooser(Dialog[str]):
         options.clear_options()
         options.add_options(Option(choice.label) for choice in self._shown)
         options.highlighted = 0 if self._shown else None
+
+
+def mark_another(options: OptionList, by: int) -> None:
+    """Move the mark of a list, round its ends."""
+    if options.option_count:
+        place = (options.highlighted or 0) + by
+        last = options.option_count - 1
+        around = last if place < 0 else 0
+        options.highlighted = place if 0 <= place <= last else around

@@ -2,10 +2,12 @@
 
 from typing import ClassVar, TypeVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from streamtui.ui.border_text import shorten
 from streamtui.ui.box import Box
 from streamtui.ui.paint import Words
 
@@ -14,6 +16,8 @@ Answer = TypeVar("Answer")
 
 SHARE = 0.85
 """How much of the screen's height a dialog takes at the most."""
+_AROUND_WORDS = 5
+"""Blanks around title and note, and a stroke between them."""
 
 
 class DialogBox(Box, can_focus=False):
@@ -49,12 +53,21 @@ class Dialog(ModalScreen[Answer]):
         """The border's words."""
         self.say(self.TITLE_WORDS)
 
-    def say(self, title: str, note: str = "") -> None:
-        """Put words into the border: a title and a note above, the keys below."""
+    def say(self, title: str, note: str = "", *, role: str = "muted") -> None:
+        """Put words into the border: a title and a note above, the keys below.
+
+        A note that has no room there loses its end.
+        """
         box = self.query_one(DialogBox)
-        right: Words = [(f" {note} ", "muted")] if note else []
+        room = box.line_width - cell_len(title) - _AROUND_WORDS
+        short = shorten(note, room) if box.line_width else note
+        right: Words = [(f" {short} ", role)] if short else []
         box.set_top(([(f" {title} ", "primary bold")], right))
-        box.set_bottom((_key_words(self.KEYS), []))
+        box.set_bottom((_key_words(self.keys()), []))
+
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """The keys that the border names, each with a word or two."""
+        return self.KEYS
 
     def action_close(self) -> None:
         """Leave without an answer."""
@@ -65,5 +78,5 @@ def _key_words(keys: tuple[tuple[str, str], ...]) -> Words:
     words: Words = [(" ", "muted")]
     for key, label in keys:
         joint = [(" · ", "muted")] if len(words) > 1 else []
-        words += [*joint, (key, "foreground"), (f" {label}", "muted")]
+        words += [*joint, (key, "foreground"), (f" {label}" if label else "", "muted")]
     return [*words, (" ", "muted")]

@@ -1,36 +1,69 @@
 """Which endpoint and which model a new pane talks to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from streamtui.config import EMBEDDED_DEMO_URL, Config, Endpoint
 from streamtui.safe_text import safe_line
-from streamtui.ui.screens.chooser import Choice, Chooser
+from streamtui.ui.line_input import LineInput
+from streamtui.ui.screens.chooser import Choice
+from streamtui.ui.screens.models import AskModels, ModelChooser
 
 NAME_CELLS = 14
 MODEL_CELLS = 30
 
 
-class NewPane(Chooser):
+class NewPane(ModelChooser):
     """Answers `NAME/MODEL`. A model that no row has can be typed after the endpoint's name."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+o", "ask_marked", show=False)]
     TITLE_WORDS = "new pane"
     PLACEHOLDER = "endpoint or endpoint/model"
-    KEYS = (("↑↓", "choose"), ("enter", "open"), ("esc", "close"))
+    KEYS = (("↑↓", "choose"), ("enter", "open"), ("ctrl+o", "all its models"), ("esc", "close"))
 
-    def __init__(self, config: Config, here: Endpoint | None, open_now: Iterable[Endpoint]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        here: Endpoint | None,
+        open_now: Iterable[Endpoint],
+        ask: AskModels,
+    ) -> None:
         self._config = config
-        super().__init__(_choices(config, here, open_now))
+        open_now = list(open_now)
+        self._known = {each.name: each for each in (*open_now, *config.endpoints.values())}
+        super().__init__(_choices(config, here, open_now), ask)
 
     def matching(self, text: str) -> list[Choice]:
         """The rows that match, and what was typed itself when it names an endpoint."""
-        found = super().matching(text.replace("/", " "))
         name, slash, model = text.strip().partition("/")
-        typed = name in self._config.endpoints and slash and model
-        if typed and all(choice.value != text.strip() for choice in found):
-            found.append(_choice(self._config.endpoints[name], model, "as typed"))
+        if not slash or name not in self._config.endpoints:
+            return super().matching(text.replace("/", " "))
+        rows = super().matching(f"{name} {model}")
+        found = [choice for choice in rows if choice.value.partition("/")[0] == name]
+        if model:
+            typed = self._config.endpoint(text.strip())
+            choice = _choice(typed, typed.model, "as typed")
+            found += [choice] if all(choice.value != each.value for each in found) else []
         return found
+
+    def action_ask_marked(self) -> None:
+        """All models of the endpoint whose row is marked."""
+        if self.marked is not None:
+            self.ask_for_models(self._known[self.marked.value.partition("/")[0]])
+
+    def show_models(self, endpoint: Endpoint, models: Sequence[str]) -> None:
+        """Rows for those that are not there yet; the list is narrowed to this endpoint's."""
+        rows = {choice.value: choice for choice in self._choices}
+        for model in models:
+            rows.setdefault(_spec(endpoint, model), _choice(endpoint, model, ""))
+        self.put(list(rows.values()))
+        field = self.query_one(LineInput)
+        if not field.value.startswith(f"{endpoint.name}/"):
+            field.value = f"{endpoint.name}/"
+            field.cursor_position = len(field.value)
 
 
 def _choices(config: Config, here: Endpoint | None, open_now: Iterable[Endpoint]) -> list[Choice]:

@@ -21,6 +21,12 @@ class Paragraph(NamedTuple):
     """What stands before the first row, and before those that follow it."""
 
 
+def labelled(label: str, words: Sequence[tuple[str, str]], cells: int) -> Paragraph:
+    """Words behind a label; their further rows stand under the first."""
+    spans = [Span(*word) for word in words]
+    return Paragraph(spans, (Span(f"{label:<{cells}}", "muted"),), (Span(" " * cells),))
+
+
 class Paper(LineView):
     """Paragraphs, from the top."""
 
@@ -56,6 +62,20 @@ class Paper(LineView):
         if len(self._rows) <= height:
             return ""
         return f"{self._top + 1}–{min(self._top + height, len(self._rows))} of {len(self._rows)}"
+
+    @property
+    def row_count(self) -> int:
+        """How many rows the text takes at its width."""
+        return len(self._rows)
+
+    def put(self, paragraphs: Sequence[Paragraph]) -> None:
+        """Show another text; the place in it stays, as far as it goes."""
+        self._paragraphs = paragraphs
+        self._wrapped_at = 0
+        if self.size.width:
+            self._wrap(self.size.width)
+            self.refresh(layout=True)
+            self.scroll_rows(0)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """All rows; the style sheet says where it ends."""

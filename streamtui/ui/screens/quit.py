@@ -1,6 +1,6 @@
 """Asked before quitting while something streams."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -9,28 +9,34 @@ from textual.widgets import Static
 
 from streamtui.ui.screens.dialog import Dialog
 
+Choice = Literal["quit", "detach"]
 
-class QuitQuestion(Dialog[bool]):
-    """Answers True for quit, None for stay."""
+
+class QuitQuestion(Dialog[Choice]):
+    """Answers how to leave, None for stay. `can_detach`: what runs can go on without us."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter,ctrl+q,q", "quit_now", "Quit", show=False),
+        Binding("y,enter,ctrl+q,q", "leave('quit')", "Quit", show=False),
+        Binding("d", "leave('detach')", "Detach", show=False),
         Binding("n", "close", "Stay", show=False),
     ]
     TITLE_WORDS = "quit?"
-    KEYS = (("y", "quit"), ("n", "stay"))
 
-    def __init__(self, live: int) -> None:
+    def __init__(self, live: int, *, can_detach: bool) -> None:
         super().__init__()
         self._live = live
+        self._can_detach = can_detach
+        detach = (("d", "detach, they go on"),) if can_detach and live else ()
+        self.KEYS = (("y", "quit"), *detach, ("n", "stay"))
 
     def body(self) -> ComposeResult:
         """What would be lost."""
         yield Static(Content(self._question()))
 
-    def action_quit_now(self) -> None:
-        """Yes."""
-        self.dismiss(True)
+    def action_leave(self, how: Choice) -> None:
+        """Yes, or yes but."""
+        if how == "quit" or self._can_detach:
+            self.dismiss(how)
 
     def _question(self) -> str:
         match self._live:
