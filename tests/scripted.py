@@ -8,9 +8,11 @@ from typing import Any, Self
 from streamtui.config import Endpoint
 from streamtui.engine.bus import Bus, Subscriber
 from streamtui.engine.dialects.base import Request
+from streamtui.engine.doors import GetTranscript, Query
 from streamtui.engine.engine import EmbeddedServer, Engine
+from streamtui.engine.reports import Answer, Transcript
 from streamtui.engine.transport import Response, Transport
-from streamtui.events import RUN_ENDS, Event
+from streamtui.events import RUN_ENDS, Event, Message
 
 Step = bytes | Exception | asyncio.Event
 
@@ -127,3 +129,15 @@ class EngineUnderTest:
     async def __aexit__(self, *exc_info: object) -> None:
         self.engine.stop()
         await self._tasks.__aexit__(None, None, None)
+
+    async def ask(self, query: Query) -> Answer:
+        """What the engine answers to a query."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.engine.answer(query, answer.set_result)
+        return await answer
+
+    async def transcript(self, session_id: str) -> tuple[Message, ...]:
+        """What would be sent with the next prompt of a session."""
+        found = await self.ask(GetTranscript(session_id))
+        assert isinstance(found, Transcript)
+        return found.messages

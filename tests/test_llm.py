@@ -17,7 +17,8 @@ import pytest
 from streamtui import LLM
 from streamtui.config import Config, Endpoint, Proxy, load_config
 from streamtui.engine.bus import Bus, Subscriber
-from streamtui.engine.doors import Cancel, CloseSession, Command, Doors, OpenSession, Send
+from streamtui.engine.doors import Cancel, CloseSession, Command, Doors, OpenSession, Query, Send
+from streamtui.engine.reports import Answer
 from streamtui.errors import (
     ConfigError,
     ProtocolError,
@@ -83,11 +84,15 @@ class ScriptedDoors(Doors):
                 self.on_send()
 
     def subscribe(
-        self, wake: Callable[[], object], *, session_ids: Collection[str] | None = None
+        self,
+        wake: Callable[[], object],
+        *,
+        session_ids: Collection[str] | None = None,
+        from_start: bool = False,
     ) -> Subscriber:
         return self.bus.subscribe(wake, session_ids)
 
-    async def transcript(self, session_id: str) -> tuple[Message, ...]:
+    async def ask(self, query: Query) -> Answer:
         raise NotImplementedError
 
     def close(self) -> None:

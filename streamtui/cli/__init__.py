@@ -26,8 +26,13 @@ _COMPLETE = "_STREAMTUI_COMPLETE"
 _COMMANDS = {
     "config": "streamtui.cli.config:group",
     "demo": "streamtui.cli.console:demo",
+    "doctor": "streamtui.cli.doctor:command",
+    "endpoints": "streamtui.cli.endpoints:group",
+    "history": "streamtui.cli.history:group",
     "run": "streamtui.cli.run:command",
     "serve": "streamtui.cli.serve:command",
+    "sessions": "streamtui.cli.sessions:group",
+    "watch": "streamtui.cli.watch:command",
 }
 
 _EPILOG = """\
@@ -66,22 +71,20 @@ class _Program(click.Group):
 @common.endpoint_option("Repeat it: one pane each.")
 @click.option("-p", "--prompt", metavar="PROMPT", help="Send this at once, to all panes.")
 @common.config_option
-@click.option("--resume", is_flag=True, hidden=True)
+@click.option("--resume", is_flag=True, help="With -e too, bring back the panes of last time.")
 @click.version_option(__version__, prog_name=_NAME, message="%(prog)s %(version)s")
 @click.pass_context
 def program(
     context: click.Context, endpoints: tuple[str, ...], prompt: str | None, resume: bool
 ) -> int:
     """Many LLM streams at once. Without a command, the console opens."""
-    if resume:
-        raise click.UsageError("--resume: not yet. Conversations are not kept so far.")
     if context.invoked_subcommand is None:
         from streamtui.cli.console import open_console
 
-        return open_console(context, endpoints, prompt or "")
-    if endpoints or prompt is not None:
+        return open_console(context, endpoints, prompt or "", resume=resume)
+    if endpoints or prompt is not None or resume:
         command = context.invoked_subcommand
-        raise click.UsageError(f"-e and -p before “{command}” are for the console: put them after.")
+        raise click.UsageError(f"-e, -p and --resume before “{command}” are for the console.")
     return 0
 
 

@@ -17,12 +17,17 @@ _DEMO_MODELS = ("demo/verse", "demo/markdown", "demo/thinker", "demo/tools")
 _DEMO_PROMPT = "Write me a 1 verse song about sparkling water."
 
 
-def open_console(context: click.Context, specs: Sequence[str], prompt: str) -> int:
-    """One pane for each endpoint, or one for the default one; returns the exit code."""
+def open_console(
+    context: click.Context, specs: Sequence[str], prompt: str, *, resume: bool = False
+) -> int:
+    """One pane for each endpoint; without any, or with `resume`, those of last time come back.
+
+    Returns the exit code.
+    """
     _need_terminal()
     config = common.load(common.config_path(context))
-    opening = [config.endpoint(spec) for spec in specs or (config.default_endpoint,)]
-    return _show(context, config, opening, prompt)
+    opening = [config.endpoint(spec) for spec in specs]
+    return _show(context, config, opening, prompt, restore=resume or not specs)
 
 
 @click.command("demo")
@@ -43,19 +48,24 @@ def _show(
     prompt: str,
     *,
     show_events: bool = False,
+    restore: bool = False,
 ) -> int:
+    from streamtui.cli.console_engine import ConsoleEngine
     from streamtui.ui.app import StreamTUIApp
 
-    with common.open_engine() as doors:
+    with ConsoleEngine(config.history) as engine:
         app = StreamTUIApp(
-            doors,
+            engine.doors,
             config,
             opening=opening,
             prompt=prompt,
             show_events=show_events,
-            close_doors=doors.close,
+            restore=restore,
+            fallback=config.endpoint(config.default_endpoint),
+            reattach=engine.reattach if engine.outlives_us else None,
             load_config=lambda: common.load(common.config_path(context)),
         )
+        engine.on_lost = app.engine_lost
         app.run()
     return app.return_code or 0
 

@@ -68,6 +68,7 @@ EXIT_CODES: dict[ErrorKind, int] = {
     "frame-too-large": BROKEN,
     "not-a-stream": BROKEN,
     "protocol-error": BROKEN,
+    "interrupted": BROKEN,
     "truncated": BROKEN,
 }
 """For a failure before the answer began. One that interrupts an answer is BROKEN, whatever its

@@ -7,6 +7,7 @@ arrive one by one. The order within a run is kept.
 import logging
 from collections.abc import Callable, Collection
 from threading import Lock
+from typing import Protocol
 
 from streamtui.engine.merge import ChunkPile
 from streamtui.events import Body, Chunk, Event, KeepAliveReceived
@@ -17,22 +18,40 @@ MERGE_AFTER = 512
 logger = logging.getLogger(__name__)
 
 
+class Listener(Protocol):
+    """Whoever hears every event, in the thread that publishes it."""
+
+    def offer(self, event: Event) -> None:
+        """Take an event; never waits and never raises."""
+
+
 class Bus:
     """Hands each event to all subscribers. `publish` is called from one thread only."""
 
-    def __init__(self, wall_clock: Callable[[], float], mono_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        wall_clock: Callable[[], float],
+        mono_clock: Callable[[], float],
+        *,
+        first_seq: int = 1,
+        note: Callable[[Event], object] | None = None,
+    ) -> None:
+        """`note` is given every event before all subscribers, in the thread that publishes."""
         self._wall_clock = wall_clock
         self._mono_clock = mono_clock
-        self._seq = 0
-        self._subscribers: tuple[Subscriber, ...] = ()
+        self._seq = first_seq - 1
+        self._note = note
+        self._subscribers: tuple[Listener, ...] = ()
         self._lock = Lock()
 
     def publish(self, session_id: str, run_id: str, body: Body) -> Event:
         """Stamp a fact and pass it on."""
         self._seq += 1
         event = Event(self._seq, self._wall_clock(), self._mono_clock(), session_id, run_id, body)
-        for subscriber in self._subscribers:
-            subscriber.offer(event)
+        if self._note is not None:
+            self._note(event)
+        for listener in self._subscribers:
+            listener.offer(event)
         return event
 
     def subscribe(
@@ -42,43 +61,41 @@ class Bus:
         merge_after: int = MERGE_AFTER,
     ) -> "Subscriber":
         """A new subscriber; callable from any thread."""
-        subscriber = Subscriber(wake, session_ids, merge_after, self._remove)
-        with self._lock:
-            self._subscribers = (*self._subscribers, subscriber)
+        subscriber = Subscriber(wake, session_ids, merge_after, self.detach)
+        self.attach(subscriber)
         return subscriber
 
-    def _remove(self, subscriber: "Subscriber") -> None:
+    def attach(self, listener: Listener) -> None:
+        """Let somebody hear all that is published from now on; callable from any thread."""
         with self._lock:
-            self._subscribers = tuple(s for s in self._subscribers if s is not subscriber)
+            self._subscribers = (*self._subscribers, listener)
+
+    def detach(self, listener: Listener) -> None:
+        """Let it hear no more."""
+        with self._lock:
+            self._subscribers = tuple(other for other in self._subscribers if other is not listener)
 
 
-class _Waiting:
-    """An event that waits; a chunk takes in those of its run that follow it."""
+class _Pile:
+    """Chunks of one run that wait as one; stamped as the first of them."""
 
-    __slots__ = ("_pile", "stamp")
+    __slots__ = ("_chunks", "_stamp")
 
-    def __init__(self, event: Event) -> None:
-        self.stamp = event
-        self._pile: ChunkPile | None = None
+    def __init__(self, event: Event, first: Chunk) -> None:
+        self._stamp = event
+        self._chunks = ChunkPile(first)
 
-    def absorb(self, event: Event) -> bool:
-        """Whether the next event of the same run could be taken in."""
-        match self.stamp.body, event.body:
-            case Chunk() as first, Chunk() as chunk:
-                self._pile = self._pile or ChunkPile(first)
-                self._pile.add(chunk)
-            case KeepAliveReceived(), KeepAliveReceived():
-                self.stamp = event
-            case _:
-                return False
-        return True
+    @property
+    def run_id(self) -> str:
+        return self._stamp.run_id
+
+    def add(self, chunk: Chunk) -> None:
+        self._chunks.add(chunk)
 
     def event(self) -> Event:
-        if self._pile is None:
-            return self.stamp
-        seq, time, mono = self.stamp.seq, self.stamp.time, self.stamp.mono
-        session_id, run_id = self.stamp.session_id, self.stamp.run_id
-        return Event(seq, time, mono, session_id, run_id, self._pile.joined())
+        stamp = self._stamp
+        body = self._chunks.joined()
+        return Event(stamp.seq, stamp.time, stamp.mono, stamp.session_id, stamp.run_id, body)
 
 
 class Subscriber:
@@ -97,40 +114,55 @@ class Subscriber:
         self._merge_after = merge_after
         self._on_close = on_close
         self._lock = Lock()
-        self._waiting: list[_Waiting] = []
-        self._last_of_run: dict[str, _Waiting] = {}
+        self._waiting: list[Event | _Pile] = []
+        self._last_of_run: dict[str, int] | None = None
+        """Where the last event of each run stands; None while nothing is merged."""
 
     def offer(self, event: Event) -> None:
         """Take an event, waking the listener if it had nothing to read."""
         if self._session_ids is not None and event.session_id not in self._session_ids:
             return
         with self._lock:
-            first = not self._waiting
-            if not self._merge(event):
-                waiting = _Waiting(event)
-                self._waiting.append(waiting)
-                self._last_of_run[event.run_id] = waiting
-        if first:
+            before = len(self._waiting)
+            if before < self._merge_after or not self._merge(event):
+                self._waiting.append(event)
+        if not before:
             self._wake_listener()
 
     def drain(self) -> list[Event]:
         """All events that wait, in order."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
-            self._last_of_run.clear()
-        return [item.event() for item in waiting]
+            self._last_of_run = None
+        return [item.event() if isinstance(item, _Pile) else item for item in waiting]
 
     def close(self) -> None:
         """Stop listening."""
         self._on_close(self)
 
     def _merge(self, event: Event) -> bool:
-        if len(self._waiting) < self._merge_after:
-            return False
-        last = self._last_of_run.get(event.run_id)
-        if last is None or not last.absorb(event):
+        """Whether the last event of the same run could take this one in."""
+        if self._last_of_run is None:
+            self._last_of_run = {item.run_id: place for place, item in enumerate(self._waiting)}
+        place = self._last_of_run.get(event.run_id)
+        if place is None or not self._absorb(place, event):
+            self._last_of_run[event.run_id] = len(self._waiting)
             return False
         self.merged += 1
+        return True
+
+    def _absorb(self, place: int, event: Event) -> bool:
+        last = self._waiting[place]
+        match last, event.body:
+            case _Pile(), Chunk() as chunk:
+                last.add(chunk)
+            case Event(body=Chunk() as first), Chunk() as chunk:
+                pile = self._waiting[place] = _Pile(last, first)
+                pile.add(chunk)
+            case Event(body=KeepAliveReceived()), KeepAliveReceived():
+                self._waiting[place] = event
+            case _:
+                return False
         return True
 
     def _wake_listener(self) -> None:

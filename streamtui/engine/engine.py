@@ -7,12 +7,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 import msgspec
 
 from streamtui.config import EMBEDDED_DEMO_URL, Endpoint
+from streamtui.engine.archive import look_up
 from streamtui.engine.attempt import Tools
 from streamtui.engine.bus import Bus
 from streamtui.engine.doors import (
@@ -20,15 +21,24 @@ from streamtui.engine.doors import (
     CancelAll,
     CloseSession,
     Command,
+    EndSessions,
+    GetTranscript,
+    ListModels,
+    ListSessions,
     OpenSession,
+    Probe,
+    Query,
     Retry,
     Send,
 )
+from streamtui.engine.journal import Journal
+from streamtui.engine.model_list import list_models
+from streamtui.engine.probe import probe
+from streamtui.engine.reports import Answer, Done, SessionList, Transcript, Unanswered
 from streamtui.engine.session import Session, refusal
 from streamtui.engine.traffic import Traffic
 from streamtui.engine.transport import AiohttpTransport, Transport
 from streamtui.errors import RunError
-from streamtui.events import Message
 
 logger = logging.getLogger(__name__)
 
@@ -56,16 +66,20 @@ class Engine:
         start_demo: StartServer,
         *,
         transport: Transport | None = None,
+        journal: Journal | None = None,
         rng: Callable[[], float] = random.random,
     ) -> None:
         self._transport = transport or AiohttpTransport()
         self._demo = _Embedded(start_demo)
+        self._journal = journal
         self._sessions: dict[str, Session] = {}
+        self._answering: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._tools = Tools(
             transport=self._transport,
             publish=bus.publish,
-            spawn=self._spawn,
+            make_safe=self._make_safe,
+            spawn=self.spawn,
             locate=self._locate,
             wall_clock=time.time,
             mono_clock=time.monotonic,
@@ -80,6 +94,19 @@ class Engine:
             on_ready()
             await self._stopping.wait()
             await self._close_all()
+
+    @property
+    def live(self) -> int:
+        """How many sessions have an answer under way or waiting."""
+        return sum(session.is_live for session in self._sessions.values())
+
+    async def stops_within(self, seconds: float) -> bool:
+        """Wait so long at the most; whether `stop` was called by then."""
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Make `run` return once everything is closed."""
@@ -98,10 +125,39 @@ class Engine:
             case _:
                 self._execute_in(command)
 
-    def transcript(self, session_id: str) -> tuple[Message, ...]:
-        """The turns of a session; empty for one that is gone."""
+    def answer(self, query: Query, give: Callable[[Answer], None]) -> None:
+        """Find something out and `give` it, at once or later; not once the engine stops."""
+        task = self.spawn(self._answer(query, give), "answer")
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, query: Query, give: Callable[[Answer], None]) -> None:
+        try:
+            give(await self._find(query))
+        except Exception:
+            bug = RunError("a bug in streamtui", kind="bug", hint="Please report it")
+            give(Unanswered(bug.info()))
+            raise
+
+    async def _find(self, query: Query) -> Answer:
+        match query:
+            case GetTranscript():
+                return self._transcript(query.session_id)
+            case ListModels():
+                return await list_models(query.endpoint, self._tools)
+            case Probe():
+                return await probe(query.endpoint, self._tools)
+            case EndSessions():
+                await self._end(query.session_ids)
+                return Done()
+            case ListSessions():
+                return SessionList(tuple(s.summary() for s in self._sessions.values()))
+            case _:
+                return await look_up(query, self._journal)
+
+    def _transcript(self, session_id: str) -> Transcript:
         session = self._sessions.get(session_id)
-        return session.messages() if session else ()
+        return Transcript(session.messages() if session else ())
 
     def _execute_in(self, command: Send | Retry | Cancel) -> None:
         session = self._sessions.get(command.session_id)
@@ -118,17 +174,33 @@ class Engine:
                 self._tools.publish(command.session_id, command.run_id, closed)
 
     def _open(self, command: OpenSession) -> None:
-        session = Session(command.session_id, command.endpoint, command.messages, self._tools)
+        session = Session(command, self._tools)
         self._sessions[command.session_id] = session
         session.open()
 
     def _close(self, session_id: str) -> None:
         if session_id in self._sessions:
             closing = self._sessions.pop(session_id).aclose()
-            self._spawn(closing, f"close {session_id}")
+            self.spawn(closing, f"close {session_id}")
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    async def _end(self, session_ids: Iterable[str]) -> None:
+        for session_id in session_ids:
+            if session_id in self._sessions:
+                await self._sessions.pop(session_id).aclose()
+
+    def close_sessions(self) -> None:
+        """End all sessions, and what runs in them."""
+        for session_id in list(self._sessions):
+            self._close(session_id)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task that ends with the engine; a bug in it is logged and ends nothing else."""
         return self._tasks.create_task(_guarded(work, name), name=name)
+
+    async def _make_safe(self) -> None:
+        """Wait until what was asked is on disk; a disk that refuses is told of and stops nobody."""
+        if self._journal is not None:
+            await self._journal.made_safe()
 
     async def _locate(self, endpoint: Endpoint) -> Endpoint:
         if endpoint.base_url != EMBEDDED_DEMO_URL:
@@ -141,8 +213,16 @@ class Engine:
             session.cancel_all()
         for session in sessions.values():
             await session.aclose()
+        await self._give_up_answers()
         await self._transport.aclose()
         await self._demo.aclose()
+
+    async def _give_up_answers(self) -> None:
+        """A test of an endpoint may take as long as a run."""
+        for task in self._answering:
+            task.cancel()
+        if self._answering:
+            await asyncio.wait(self._answering)
 
 
 async def _guarded(work: Coroutine[Any, Any, None], name: str) -> None:

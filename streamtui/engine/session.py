@@ -7,10 +7,10 @@ import asyncio
 import logging
 from collections import deque
 
-from streamtui.config import Endpoint
 from streamtui.engine.attempt import Tools
 from streamtui.engine.confidential import Confidential
-from streamtui.engine.doors import RunContext
+from streamtui.engine.doors import OpenSession, RunContext
+from streamtui.engine.reports import SessionSummary
 from streamtui.engine.run import Run, Turn, split_turns
 from streamtui.engine.tries import Tries
 from streamtui.errors import RunError
@@ -19,6 +19,7 @@ from streamtui.events import (
     ErrorKind,
     Message,
     Metrics,
+    ResponseStarted,
     RunCancelled,
     RunCompleted,
     RunCutOff,
@@ -29,6 +30,8 @@ from streamtui.events import (
     SessionOpened,
 )
 from streamtui.safe_text import join_surrogates
+
+SUMMARY_CHARS = 200
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +52,15 @@ _CUTS: frozenset[ErrorKind] = frozenset(
 class Session:
     """Runs its prompts one after the other and keeps what was said."""
 
-    def __init__(
-        self, session_id: str, endpoint: Endpoint, messages: tuple[Message, ...], tools: Tools
-    ) -> None:
-        self.session_id = session_id
-        self._endpoint = endpoint
-        self._confidential = Confidential(endpoint)
+    def __init__(self, opening: OpenSession, tools: Tools) -> None:
+        self.session_id = opening.session_id
+        self._endpoint = opening.endpoint
+        self._private = opening.private
+        self._confidential = Confidential(opening.endpoint)
         self._tools = tools
-        self._preface, self._turns = split_turns(messages)
+        self._preface, self._turns = split_turns(opening.messages)
+        self._last_prompt = ""
+        self._accepted = 0
         self._queue: deque[Run] = deque()
         self._current: Run | None = None
         self._task: asyncio.Task[None] | None = None
@@ -64,8 +68,27 @@ class Session:
     def open(self) -> None:
         """Say that the session is there."""
         endpoint = self._endpoint
-        opened = SessionOpened(endpoint.name, endpoint.model, endpoint.dialect, endpoint.insecure)
+        opened = SessionOpened(
+            endpoint.name, endpoint.model, endpoint.dialect, endpoint.insecure, self._private
+        )
         self._publish("", opened)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether an answer is under way or waits its turn."""
+        return self._current is not None
+
+    def summary(self) -> SessionSummary:
+        """What a list of sessions says of it."""
+        return SessionSummary(
+            session_id=self.session_id,
+            endpoint=self._endpoint.name,
+            model=self._endpoint.model,
+            live=self.is_live,
+            runs=self._accepted,
+            prompt=self._last_prompt[:SUMMARY_CHARS],
+            private=self._private,
+        )
 
     def send(self, run_id: str, prompt: str, context: RunContext) -> None:
         """Ask now, or after the runs that came before."""
@@ -123,6 +146,8 @@ class Session:
         self._tools.publish(self.session_id, run_id, body)
 
     def _accept(self, run: Run) -> None:
+        self._accepted += 1
+        self._last_prompt = run.prompt
         ahead = len(self._queue) + (self._current is not None)
         self._queue.append(run)
         if ahead:
@@ -153,13 +178,15 @@ class Session:
             if not answer:
                 return
             self._turns.remove(run.replaces)
-        self._turns.append(Turn(run.prompt, answer))
+        self._turns.append(Turn(run.prompt, answer, run.run_id))
 
     async def _run(self, run: Run) -> None:
         try:
             if run.cancelled:
                 raise asyncio.CancelledError
             self._announce(run)
+            # What was asked must not be lost with what happens from here on.
+            await self._tools.make_safe()
             await self._tries(run).until_answered()
         except asyncio.CancelledError:
             self._publish(run.run_id, RunCancelled(self._metrics(run)))
@@ -185,11 +212,14 @@ class Session:
             tags=run.context.tags,
             metadata=run.context.metadata,
             parent_ids=run.context.parent_ids,
+            replaces=run.replaces.run_id if run.replaces else "",
         )
         self._publish(run.run_id, started)
 
     def _tries(self, run: Run) -> Tries:
         def publish(body: Body) -> None:
+            if isinstance(body, ResponseStarted):
+                body = self._confidential.head(body)
             self._publish(run.run_id, body)
 
         context = self._context(run)

@@ -6,14 +6,18 @@ Draws nothing and decides nothing itself: events go to `state`, keys to the `*_a
 import asyncio
 import contextlib
 import contextvars
+import logging
 import signal
 import socket
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import isawaitable
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
@@ -24,30 +28,37 @@ from streamtui.config import Config, Endpoint, Price, changed_keys
 from streamtui.engine.doors import Doors, Subscription
 from streamtui.errors import ConfigError
 from streamtui.events import Event, StreamStalled
-from streamtui.safe_text import safe_line
+from streamtui.redact import Redactor
+from streamtui.safe_text import safe_line, safe_text
 from streamtui.ui import clipboard
+from streamtui.ui.attachment import SAVE_SECONDS, Attachment
 from streamtui.ui.clock import SLOW_SECONDS, Beat, Clock
 from streamtui.ui.commands import COMMANDS, Where, bindings_for
 from streamtui.ui.config_watch import LOOK_SECONDS, ConfigWatch
 from streamtui.ui.desk import Desk
+from streamtui.ui.endpoint_actions import EndpointActions
 from streamtui.ui.event_log import EventLog
 from streamtui.ui.pane_actions import PaneActions
 from streamtui.ui.run_actions import RunActions
 from streamtui.ui.screens.console import Console
-from streamtui.ui.screens.quit import QuitQuestion
+from streamtui.ui.screens.quit import Choice, QuitQuestion
 from streamtui.ui.state import AppState, Toast, apply, toast_for
 from streamtui.ui.themes import load_themes
 from streamtui.ui.toasts import Toasts
 from streamtui.ui.view_actions import LogActions, ProgramActions, ReadingActions
 
 MOST_ERRORS = 1_000
+
+logger = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 
 
 class StreamTUIApp(App[None], inherit_bindings=False):
     """One pane per endpoint in `opening`; `prompt`, if there is one, is sent to all at once.
 
-    `close_doors` ends the engine; it may block, so it is called in a thread when the app ends.
+    `restore` brings back what was open when a console was here last; `fallback` opens where nothing
+    else does. `reattach` is another way to an engine, for one that ended; with it, what runs can go
+    on without the console.
     `load_config` reads the configuration again, when its file was saved.
     """
 
@@ -64,7 +75,9 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         opening: Sequence[Endpoint],
         prompt: str = "",
         show_events: bool = False,
-        close_doors: Callable[[], None] = lambda: None,
+        restore: bool = False,
+        fallback: Endpoint | None = None,
+        reattach: Callable[[], Doors] | None = None,
         load_config: Callable[[], Config] | None = None,
         clock: Clock | None = None,
         host: str | None = None,
@@ -79,7 +92,10 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self._opening = list(opening)
         self._first_prompt = prompt
         self._show_events = show_events
-        self._close_doors = close_doors
+        self._restore = restore
+        self._fallback = fallback
+        self.keep_runs = False
+        """Whether what runs goes on when the console ends."""
         self._load_config = load_config
         self._host = socket.gethostname().partition(".")[0] if host is None else host
         self.main = Console(
@@ -87,16 +103,20 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         )
         self._subscription: Subscription | None = None
         self._beat: Beat | None = None
+        self._wake: Callable[[Callable[[], object]], object] = lambda _work: None
         self._toasts = Toasts(self._notifications)
         self.panes = PaneActions(self)
         self.runs = RunActions(self)
         self.program = ProgramActions(self)
+        self.endpoints = EndpointActions(self)
+        self.attachment = Attachment(self, reattach)
         self._owners: dict[str, object] = {
             "panes": self.panes,
             "runs": self.runs,
             "reading": ReadingActions(self),
             "log": LogActions(self),
             "program": self.program,
+            "endpoints": self.endpoints,
             "prompt": self.main.prompt,
         }
         self.theme_names = self._take_themes(load_themes() if themes is None else themes)
@@ -108,15 +128,10 @@ class StreamTUIApp(App[None], inherit_bindings=False):
     async def on_mount(self) -> None:
         """Listen first, then open panes: no event is missed."""
         loop = asyncio.get_running_loop()
-        self._beat = Beat(loop, self._queue_frame)
         context = contextvars.copy_context()
-
-        def wake() -> None:
-            # From the engine's thread. The app may be ending, and its loop with it.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._request_frame, context=context)
-
-        self._subscription = self.doors.subscribe(wake)
+        self._wake = partial(loop.call_soon_threadsafe, context=context)
+        self._beat = Beat(loop, self._queue_frame)
+        self._listen()
         self._catch_signals(loop)
         # After ctrl+z and fg the terminal is empty, and Textual would only draw what changes.
         self.app_resume_signal.subscribe(self, lambda _app: self.program.redraw())
@@ -132,7 +147,21 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         if self._subscription is not None:
             self._subscription.close()
         self._release_signals(asyncio.get_running_loop())
-        await asyncio.to_thread(self._close_doors)
+        await self.attachment.save()
+        await asyncio.to_thread(partial(self.doors.leave, keep_runs=self.keep_runs))
+
+    def engine_lost(self) -> None:
+        """The engine is gone; called from any thread."""
+        self._call_soon(lambda: self.run_worker(self.attachment.lost(), group="engine"))
+
+    def use_doors(self, doors: Doors) -> None:
+        """Speak to another engine from now on."""
+        self.doors = doors
+        self._listen()
+
+    def take_events(self) -> None:
+        """Everything that came so far, at once."""
+        self._frame()
 
     async def action_command(self, name: str, key: str = "") -> None:
         """Carry out a row of the table of commands."""
@@ -151,8 +180,14 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self._refresh_notifications()
 
     def ask_to_quit(self) -> None:
-        """Quit if the answer is yes."""
-        self.push_screen(QuitQuestion(self.main.live), lambda yes: self.exit() if yes else None)
+        """Quit as the answer says."""
+        question = QuitQuestion(self.main.live, can_detach=self.attachment.outlives_us)
+        self.push_screen(question, self._quit_as_chosen)
+
+    def _quit_as_chosen(self, choice: Choice | None) -> None:
+        if choice is not None:
+            self.keep_runs = choice == "detach"
+            self.exit()
 
     def copy_everywhere(self, text: str, what: str) -> None:
         """Copy a text by every way there is, and say which were tried."""
@@ -167,6 +202,24 @@ class StreamTUIApp(App[None], inherit_bindings=False):
     def open_event(self, message: EventLog.Opened) -> None:
         """An event of the log, as JSON."""
         self.program.open_event(message.event)
+
+    def _fatal_error(self) -> None:
+        """Textual would print all local variables, keys and escape sequences among them."""
+        logger.error("a bug ended the console", exc_info=True)  # noqa: LOG014
+        words = safe_text(Redactor().redact(traceback.format_exc()))
+        self._exit_renderables.append(Text(words))
+        self._close_messages_no_wait()
+
+    def _listen(self) -> None:
+        self._subscription = self.doors.subscribe(
+            lambda: self._call_soon(self._request_frame), from_start=True
+        )
+
+    def _call_soon(self, work: Callable[[], object]) -> None:
+        """Do something on the app's loop, asked from another thread."""
+        # The app may be ending, and its loop with it.
+        with contextlib.suppress(RuntimeError):
+            self._wake(work)
 
     def _request_frame(self) -> None:
         if self._beat is not None:
@@ -186,6 +239,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         for event in new:
             apply(self.state, event)
             self._give_notice(event)
+            self.attachment.heed(event)
         self.main.show_events(new, {event.session_id for event in new})
         self._beat.done(started)
         if self.main.live:
@@ -200,38 +254,45 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             self.errors.append(event)
 
     async def _open_first(self) -> None:
-        await self.panes.open_first(self._opening)
+        await self.attachment.begin(self._opening, restore=self._restore, fallback=self._fallback)
+        self.set_interval(SAVE_SECONDS, self.attachment.save)
         if self._first_prompt:
             self.runs.send_to(self.desk.order, self._first_prompt)
-        for warning in self.config.warnings:
-            self.notice(f"{safe_line(warning)}.", title="Configuration", severity="warning")
+        self._warn(self.config.warnings)
 
     def _watch_config(self) -> None:
         if self._load_config is None or not self.config.path:
             return
-        load, watch = self._load_config, ConfigWatch(Path(self.config.path))
+        watch = ConfigWatch(Path(self.config.path))
 
         def look() -> None:
             if watch.changed():
-                self.run_worker(self._read_config_again(load), group="config", exclusive=True)
+                self.run_worker(self.read_config_again(), group="config", exclusive=True)
 
         self.set_interval(LOOK_SECONDS, look)
 
-    async def _read_config_again(self, load: Callable[[], Config]) -> None:
+    async def read_config_again(self) -> None:
+        """Take the files as they are now into force, and say what changed."""
+        if self._load_config is None:
+            return
         try:
-            config = await asyncio.to_thread(load)
+            config = await asyncio.to_thread(self._load_config)
         except ConfigError as error:
             words = f"{safe_line(str(error))}. What was in force stays in force."
             self.notice(words, title="Configuration not read", severity="error")
             return
-        changes = changed_keys(self.config, config)
-        self.config = config
+        before, self.config = self.config, config
         self.state.prices = _prices(config)
         if config.theme in self.theme_names:
             self.theme = config.theme
-        if changes:
+        if changes := changed_keys(before, config):
             words = f"{safe_line(', '.join(changes), limit=300)}. New panes use it."
             self.notice(words, title="Configuration read again")
+        self._warn([each for each in config.warnings if each not in before.warnings])
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        for warning in warnings:
+            self.notice(f"{safe_line(warning)}.", title="Configuration", severity="warning")
 
     def _take_themes(self, themes: Sequence[Theme]) -> list[str]:
         for theme in themes:
@@ -250,7 +311,12 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         for number in _SIGNALS:
             # Only possible in the main thread; elsewhere the default applies.
             with contextlib.suppress(ValueError, RuntimeError):
-                loop.add_signal_handler(number, self.exit)
+                loop.add_signal_handler(number, self._hang_up)
+
+    def _hang_up(self) -> None:
+        """The terminal is gone, or somebody wants the console to go; nobody meant the answers."""
+        self.keep_runs = self.attachment.outlives_us
+        self.exit()
 
     def _release_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in _SIGNALS:

@@ -88,6 +88,8 @@ def state_words(pane: PaneState, now: float) -> tuple[str, str]:
     match pane.phase:
         case "stalled":
             return "stalled", clock(now - (pane.last_data or now), tenths_until=0)
+        case "retry" if pane.reconnects:
+            return "reconnecting", _countdown(pane, now)
         case "retry":
             return f"retry {pane.retry_attempt}/{pane.retry_of}", _countdown(pane, now)
         case "waiting" if pane.keep_alive:

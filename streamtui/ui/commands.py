@@ -198,6 +198,15 @@ _ROWS = (
         help="with its whole conversation, which goes on from there",
     ),
     Command(
+        "details",
+        "Details of this pane",
+        "endpoints.details",
+        PANES,
+        typing=("f7",),
+        command=("d",),
+        help="route, key, TLS, limits; attempts, identifiers and figures of its last run",
+    ),
+    Command(
         "next",
         "Next pane",
         "panes.next",
@@ -384,6 +393,16 @@ _ROWS = (
         short="errors",
     ),
     Command(
+        "endpoints",
+        "Endpoints…",
+        "endpoints.show",
+        PROGRAM,
+        typing=("f6",),
+        command=("o",),
+        short="endpoints",
+        help="open, test, add and edit them; list the models that each has",
+    ),
+    Command(
         "palette",
         "Find a command",
         "program.palette",
@@ -427,6 +446,14 @@ _ROWS = (
         where=Where.APP,
         short="quit",
         help="asks only while something streams",
+    ),
+    Command(
+        "detach",
+        "Detach: leave, and let everything go on",
+        "program.detach",
+        PROGRAM,
+        command=("Q",),
+        help="streamtui attaches again and shows it where it is",
     ),
     Command(
         "quit-letter",

@@ -3,6 +3,8 @@
 Pure. The words are untrusted text, made safe where they become a row.
 """
 
+import re
+
 from streamtui.events import (
     AttemptFailed,
     AttemptStarted,
@@ -11,6 +13,7 @@ from streamtui.events import (
     Delta,
     KeepAliveReceived,
     ReasoningDelta,
+    ReconnectScheduled,
     RefusalDelta,
     RequestSent,
     ResponseStarted,
@@ -22,6 +25,7 @@ from streamtui.events import (
     RunQueued,
     RunStarted,
     RunWaiting,
+    ServerEvent,
     SessionClosed,
     SessionOpened,
     StreamStalled,
@@ -49,16 +53,21 @@ _NAMES: dict[type[Body], str] = {
     StreamStalled: "stream_stalled",
     AttemptFailed: "attempt_failed",
     RetryScheduled: "retry_scheduled",
+    ReconnectScheduled: "reconnect_scheduled",
     RunCutOff: "run_cut_off",
     RunFailed: "run_failed",
     RunCancelled: "run_cancelled",
 }
+_OWN_NAME = re.compile(r"on_[a-z_]{1,17}")
+"""Of an event that LangChain itself told; no other word of a server becomes a name here."""
 _SEEN_CHARS = 1000
 """No row is longer; a prompt of a megabyte costs no more than its beginning."""
 
 
 def event_name(body: Body, dialect: str) -> str:
     """`on_llm_stream`, `on_chat_model_stream`; the project's own name where LangChain has none."""
+    if isinstance(body, Chunk) and (told := _told(body)) and _OWN_NAME.fullmatch(told[0].event):
+        return told[0].event
     suffix = _LANGCHAIN_NAMES.get(type(body))
     if suffix is None:
         return _NAMES[type(body)]
@@ -72,14 +81,21 @@ def payload(body: Body) -> str:
         case RunStarted():
             return f'prompt="{body.prompt[:_SEEN_CHARS]}"'
         case Chunk():
-            words = " ".join(map(_delta_words, body.deltas))
+            words = " ".join(map(_delta_words, _told(body) or body.deltas))
             return words if body.merged == 1 else f"{words} ({body.merged} chunks)"
         case _:
             return describe(body).words[:_SEEN_CHARS]
 
 
+def _told(chunk: Chunk) -> list[ServerEvent]:
+    """The server's own events in a chunk; their text is in them already."""
+    return [delta for delta in chunk.deltas if isinstance(delta, ServerEvent)]
+
+
 def _delta_words(delta: Delta) -> str:
     match delta:
+        case ServerEvent() if _OWN_NAME.fullmatch(delta.event):
+            return delta.data[:_SEEN_CHARS]
         case TextDelta():
             return f'"{delta.text[:_SEEN_CHARS]}"'
         case ReasoningDelta():

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from streamtui.config import Endpoint
 from streamtui.errors import ConfigError
 from streamtui.events import Message
@@ -62,11 +64,47 @@ class PaneActions:
         self._screen.desk_changed()
         return session_id
 
+    async def adopt(
+        self, state: PaneState, endpoint: Endpoint | None, *, place: int | None = None
+    ) -> None:
+        """Show a session that is there already; the current pane stays the current one.
+
+        `endpoint` None: it is not configured here, so that it cannot be opened again once closed.
+        """
+        pane = Pane(state, self._screen.clock)
+        if endpoint is not None:
+            self.endpoints[state.session_id] = endpoint
+            state.price = state.price or endpoint.price
+        self._desk.add(state.session_id, at=place)
+        await self._screen.grid.add(pane)
+        self._screen.desk_changed()
+
+    async def let_go(self, session_id: str) -> None:
+        """Take a pane away whose session somebody else has closed."""
+        pane = await self._take_away(session_id)
+        self._screen.show_waiting_draft()
+        self._screen.desk_changed()
+        self._app.notice(f"{pane.name_on_tab} was closed in another console.")
+
     def new(self) -> None:
         """Ask for an endpoint and a model, then open a pane."""
         here = self.endpoints.get(self._desk.current)
-        question = NewPane(self._app.config, here, self.endpoints.values())
-        self._app.push_screen(question, self._open_chosen)
+        question = NewPane(
+            self._app.config, here, self.endpoints.values(), self._app.endpoints.models
+        )
+        self._app.push_screen(question, self.open_chosen)
+
+    async def open_chosen(self, spec: str | None) -> None:
+        """Open a pane on `NAME` or `NAME/MODEL`, the model as it is, if anything was chosen."""
+        if spec is None:
+            return
+        name, slash, model = spec.partition("/")
+        try:
+            endpoint = self._app.config.endpoint(name)
+        except ConfigError as error:
+            self._app.notice(safe_line(str(error)), title="New pane", severity="error")
+            return
+        await self.open(structs.replace(endpoint, model=model) if slash else endpoint)
 
     async def close(self) -> None:
         """Close the current pane; what it would lose goes into the prompt's history."""
@@ -181,16 +219,6 @@ class PaneActions:
         """This pane, the marked ones, all."""
         self._change(self._desk.cycle_target)
 
-    async def _open_chosen(self, spec: str | None) -> None:
-        if spec is None:
-            return
-        try:
-            endpoint = self._app.config.endpoint(spec)
-        except ConfigError as error:
-            self._app.notice(safe_line(str(error)), title="New pane", severity="error")
-            return
-        await self.open(endpoint)
-
     def _pane(
         self, endpoint: Endpoint, past: tuple[Message, ...] = (), turns: Sequence[Turn] = ()
     ) -> Pane:
@@ -211,8 +239,10 @@ class PaneActions:
         typing = self._screen.typing
         place = self._desk.remove(session_id)
         pane = await self._screen.grid.discard(session_id)
-        self._closed.append(ClosedPane(pane.state, self.endpoints.pop(session_id), place))
-        del self._closed[:-MOST_CLOSED]
+        endpoint = self.endpoints.pop(session_id, None)
+        if endpoint is not None:
+            self._closed.append(ClosedPane(pane.state, endpoint, place))
+            del self._closed[:-MOST_CLOSED]
         self._screen.desk_changed()
         if typing or not self._desk.order:
             self._screen.focus_prompt()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from streamtui.config import Price
-from streamtui.events import ErrorInfo, Message, Metrics, Usage
+from streamtui.events import ErrorInfo, Message, Metrics, ResponseInfo, Usage
+from streamtui.ui.attempts import Attempt
 
 Phase = Literal[
     "idle",
@@ -137,6 +138,9 @@ class Turn:
     finish_reason: str | None = None
     usage: Usage | None = None
     metrics: Metrics | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    response: ResponseInfo | None = None
+    """What the endpoint calls the answer."""
     input_chars: int = 0
     """Characters of all messages sent, to guess at tokens that nobody counted."""
     chunks: int = 0
@@ -237,6 +241,9 @@ class PaneState:
     """The attempt in progress, and how many there will be at the most."""
     route: str = ""
     insecure: bool = False
+    private: bool = False
+    can_repeat: bool = False
+    """The engine knows the last turn as a run, not only as messages that came with the session."""
     """The certificate of whoever is asked is not checked."""
     answering_endpoint: str = ""
     answering_model: str = ""
@@ -248,6 +255,8 @@ class PaneState:
     retry_due: float | None = None
     """When the next attempt is due, while it waits for that."""
     retry_error: ErrorInfo | None = None
+    reconnects: bool = False
+    """In the phase `retry`: the stream goes on where it was, and nothing is asked again."""
 
     revision: int = 0
     """Grows with each event applied."""
@@ -262,6 +271,8 @@ class AppState:
     prices: dict[str, Price] = field(default_factory=dict)
     """By endpoint; a pane takes its own from here when its session opens."""
     events_seen: int = 0
+    not_saved_since: float | None = None
+    """Seconds since the epoch at which the journal stopped; None while all is kept."""
 
 
 class Tokens(NamedTuple):

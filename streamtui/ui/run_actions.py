@@ -72,7 +72,7 @@ class RunActions:
         if pane is None:
             return
         last = pane.state.turns[-1]
-        if pane.state.run_started is not None:
+        if pane.state.can_repeat:
             self._app.doors.retry(pane.state.session_id)
             return
         # Reopened, and nothing asked since: the engine has messages here, no turn to repeat.

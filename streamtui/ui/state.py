@@ -16,10 +16,13 @@ from streamtui.events import (
     ErrorInfo,
     Event,
     Finish,
+    JournalReplaced,
+    JournalResumed,
+    JournalStopped,
     KeepAliveReceived,
     MalformedFrame,
-    Message,
     ReasoningDelta,
+    ReconnectScheduled,
     RefusalDelta,
     RequestSent,
     ResponseInfo,
@@ -33,6 +36,7 @@ from streamtui.events import (
     RunQueued,
     RunStarted,
     RunWaiting,
+    ServerEvent,
     SessionClosed,
     SessionOpened,
     StreamStalled,
@@ -43,6 +47,7 @@ from streamtui.events import (
     describe,
 )
 from streamtui.safe_text import safe_line
+from streamtui.ui.attempts import note
 from streamtui.ui.border_text import (
     BorderText,
     Segment,
@@ -119,6 +124,8 @@ __all__ = [
 def apply(state: AppState, event: Event) -> None:
     """Bring the state up to date with one event; events come in the order of their `seq`."""
     state.events_seen += 1
+    if isinstance(event.body, JournalStopped | JournalResumed):
+        _note_journal(state, event)
     pane = _pane_for(state, event)
     if pane is None:
         return
@@ -134,12 +141,14 @@ def apply(state: AppState, event: Event) -> None:
             _start(pane, event, event.body)
         case AttemptStarted():
             _attempt(pane, event.body)
+            _note(pane, event.run_id, event.body)
         case RunWaiting():
             _wait(pane, event.mono, event.body)
         case RequestSent():
             pane.phase = "waiting"
         case ResponseStarted():
             pane.last_data = event.mono
+            _note(pane, event.run_id, event.body)
         case Chunk():
             _receive(pane, event, event.body)
         case KeepAliveReceived():
@@ -148,12 +157,24 @@ def apply(state: AppState, event: Event) -> None:
             _stall(pane, event.mono, event.body)
         case AttemptFailed():
             pane.retry_error = event.body.error
+            _note(pane, event.run_id, event.body)
         case RetryScheduled():
             _await_retry(pane, event.mono, event.body)
+        case ReconnectScheduled():
+            _await_reconnect(pane, event.mono, event.body)
         case RunCompleted() | RunCutOff() | RunFailed() | RunCancelled():
             _end(pane, event, event.body)
+        case JournalStopped() | JournalResumed() | JournalReplaced():
+            pass
         case _:
             assert_never(event.body)
+
+
+def _note_journal(state: AppState, event: Event) -> None:
+    if isinstance(event.body, JournalResumed):
+        state.not_saved_since = None
+    elif state.not_saved_since is None:
+        state.not_saved_since = event.time
 
 
 def _pane_for(state: AppState, event: Event) -> PaneState | None:
@@ -167,7 +188,7 @@ def _pane_for(state: AppState, event: Event) -> PaneState | None:
 def _name(pane: PaneState, body: SessionOpened | RunStarted, state: AppState) -> None:
     pane.endpoint, pane.model, pane.dialect = body.endpoint, body.model, body.dialect
     if isinstance(body, SessionOpened):
-        pane.insecure = body.insecure
+        pane.insecure, pane.private, pane.closed = body.insecure, body.private, False
     if pane.price is None:
         pane.price = state.prices.get(body.endpoint)
 
@@ -182,12 +203,13 @@ def _start(pane: PaneState, event: Event, body: RunStarted) -> None:
     _unqueue(pane, event.run_id)
     if not pane.turns:
         pane.turns = turns_of(body.messages[:-1])
-    elif _asks_again(pane.turns[-1], body):
-        pane.turns[-1].superseded = True
+    if body.replaces and (replaced := _turn(pane, body.replaces)):
+        replaced.superseded = True
     sent = sum(len(message.content) for message in body.messages)
     pane.turns.append(Turn(event.run_id, body.prompt, input_chars=sent))
     pane.endpoint, pane.model, pane.dialect = body.endpoint, body.model, body.dialect
     pane.phase = "connecting"
+    pane.can_repeat = True
     pane.run_started = event.mono
     pane.first_visible = pane.last_data = pane.run_ended = pane.retry_due = None
     pane.retry_error = None
@@ -203,13 +225,6 @@ def _unqueue(pane: PaneState, run_id: str) -> str:
     return prompt
 
 
-def _asks_again(last: Turn, body: RunStarted) -> bool:
-    """Whether a run repeats the last prompt and leaves the answer that it got out."""
-    before = body.messages[-2] if len(body.messages) > 1 else None
-    answer = Message("assistant", last.text)
-    return bool(last.text_pieces) and last.prompt == body.prompt and before != answer
-
-
 def _attempt(pane: PaneState, body: AttemptStarted) -> None:
     pane.phase = "connecting"
     pane.attempt, pane.attempts, pane.route = body.attempt, body.of, body.route
@@ -217,6 +232,13 @@ def _attempt(pane: PaneState, body: AttemptStarted) -> None:
     pane.insecure = body.insecure
     pane.retry_due = None
     pane.queue_reason = ""
+
+
+def _note(
+    pane: PaneState, run_id: str, body: AttemptStarted | ResponseStarted | AttemptFailed
+) -> None:
+    if turn := _turn(pane, run_id):
+        note(turn.attempts, body)
 
 
 def _wait(pane: PaneState, mono: float, body: RunWaiting) -> None:
@@ -231,8 +253,14 @@ def _stall(pane: PaneState, mono: float, body: StreamStalled) -> None:
 
 
 def _await_retry(pane: PaneState, mono: float, body: RetryScheduled) -> None:
-    pane.phase = "retry"
+    pane.phase, pane.reconnects = "retry", False
     pane.retry_attempt, pane.retry_of = body.attempt, body.of
+    pane.retry_due = mono + body.delay
+    pane.retry_error = body.error
+
+
+def _await_reconnect(pane: PaneState, mono: float, body: ReconnectScheduled) -> None:
+    pane.phase, pane.reconnects = "retry", True
     pane.retry_due = mono + body.delay
     pane.retry_error = body.error
 
@@ -277,7 +305,9 @@ def _take(turn: Turn, delta: Delta, seq: int) -> Phase | None:
         case MalformedFrame():
             if turn.first_malformed_seq is None:
                 turn.first_malformed_seq = seq
-        case ResponseInfo() | UnknownFrame():
+        case ResponseInfo():
+            turn.response = delta
+        case UnknownFrame() | ServerEvent():
             pass
         case _:
             assert_never(delta)
@@ -365,6 +395,10 @@ class Toast(NamedTuple):
 def toast_for(event: Event, pane: PaneState | None) -> Toast | None:
     """The notice for an event, if it deserves one; `pane` has had the event applied."""
     match event.body:
+        case JournalStopped() | JournalReplaced():
+            return Toast("error", "Not saved", _journal_words(event.body))
+        case JournalResumed():
+            return Toast("information", "Saved again", _journal_words(event.body))
         case RunFailed():
             return Toast("error", "Run failed", _toast_words(pane, event.body))
         case RunCutOff():
@@ -375,6 +409,11 @@ def toast_for(event: Event, pane: PaneState | None) -> Toast | None:
             return _malformed_toast(event, pane)
         case _:
             return None
+
+
+def _journal_words(body: JournalStopped | JournalResumed | JournalReplaced) -> str:
+    words = safe_line(describe(body).words, limit=240)
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _toast_words(pane: PaneState | None, body: RunFailed | RunCutOff | RetryScheduled) -> str:

@@ -54,6 +54,9 @@ def summary_groups(
         figures.append((money(cost), "muted"))
     at = time.strftime("%H:%M", time.localtime(clock.wall()))
     name = [("streamtui", "primary bold"), (layout or "default", "muted")]
+    if state.not_saved_since is not None:
+        since = time.strftime("%H:%M", time.localtime(state.not_saved_since))
+        name.append((f"NOT SAVED since {since}", "state-failed bold"))
     place = [(host, "muted"), (at, "muted")] if host else [(at, "muted")]
     return [joined(name), joined(counts), joined(figures), joined(place)]
 

@@ -214,6 +214,14 @@ class ProgramActions:
         else:
             self._app.exit()
 
+    def detach(self) -> None:
+        """Leave, and let everything go on."""
+        if not self._app.attachment.outlives_us:
+            self._app.notice("This engine ends with its console: nothing could go on.")
+            return
+        self._app.keep_runs = True
+        self._app.exit()
+
     def _open_error(self, seq: str | None) -> None:
         found = [event for event in self._app.errors if str(event.seq) == seq]
         if found:

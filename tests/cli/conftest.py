@@ -5,11 +5,13 @@ import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections.abc import AsyncIterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import pytest
 
 from streamtui.demo.server import DemoServer
+from tests.engine.host.consoles import stop_engines
 
 MUCH_FASTER_THAN_LIFE = 0.001
 
@@ -34,6 +36,9 @@ class Program:
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "PYTHONWARNINGS": "error",
         }
+        # Names of sockets have to be short.
+        self.runtime = Path(mkdtemp(prefix="stui-"))
+        self.environ["XDG_RUNTIME_DIR"] = str(self.runtime)
         self.python = sys.executable
         self._running: list[Process] = []
 
@@ -68,6 +73,7 @@ class Program:
             if process.returncode is None:
                 process.kill()
             await process.communicate()
+        stop_engines(self.runtime)
 
 
 async def finish(process: Process, stdin: bytes | None = None) -> Ended:

@@ -13,14 +13,15 @@ from streamtui.engine.doors import (
     Command,
     Doors,
     OpenSession,
+    Query,
     Send,
     Subscription,
 )
+from streamtui.engine.reports import Answer
 from streamtui.events import (
     RUN_ENDS,
     Body,
     Chunk,
-    Message,
     Metrics,
     RunCancelled,
     RunCompleted,
@@ -71,11 +72,15 @@ class ScriptedDoors(Doors):
                 raise AssertionError(command)
 
     def subscribe(
-        self, wake: Callable[[], object], *, session_ids: Collection[str] | None = None
+        self,
+        wake: Callable[[], object],
+        *,
+        session_ids: Collection[str] | None = None,
+        from_start: bool = False,
     ) -> Subscription:
         return self._bus.subscribe(wake, session_ids)
 
-    async def transcript(self, session_id: str) -> tuple[Message, ...]:
+    async def ask(self, query: Query) -> Answer:
         raise NotImplementedError
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -24,6 +23,9 @@ class FakeApp:
     def __init__(self, doors: object, config: object, **options: Any) -> None:
         FakeApp.given = {"doors": doors, "config": config, **options}
 
+    def engine_lost(self) -> None:
+        pass
+
     def run(self) -> None:
         pass
 
@@ -33,7 +35,8 @@ def doors(monkeypatch: pytest.MonkeyPatch, program: Program) -> ScriptedDoors:
     """The engine of a console that has a terminal and a home of its own."""
     doors = ScriptedDoors({})
     monkeypatch.setattr(console, "is_terminal", lambda _: True)
-    monkeypatch.setattr(common, "open_engine", lambda: closing(doors))
+    monkeypatch.setenv("STREAMTUI_ENGINE", "thread")
+    monkeypatch.setattr(common, "engine_in_thread", lambda: doors)
     monkeypatch.setattr(app, "StreamTUIApp", FakeApp)
     for name in os.environ:
         if name.endswith("_API_KEY"):
@@ -50,9 +53,20 @@ def opened() -> list[str]:
 
 def test_without_anything_the_default_endpoint_opens(doors: ScriptedDoors) -> None:
     assert cli._run([]) == 0
-    assert opened() == ["demo/verse"]
+    assert opened() == []
+    assert FakeApp.given["fallback"].model == "demo/verse"
     assert FakeApp.given["doors"] is doors
     assert (FakeApp.given["prompt"], FakeApp.given["show_events"]) == ("", False)
+    assert FakeApp.given["restore"]  # what was open last time comes before it
+
+
+def test_what_was_open_last_time_comes_back_beside_named_endpoints_when_it_is_wished(
+    doors: ScriptedDoors,
+) -> None:
+    assert cli._run(["-e", "demo"]) == 0
+    assert not FakeApp.given["restore"]
+    assert cli._run(["--resume", "-e", "demo"]) == 0
+    assert FakeApp.given["restore"]
 
 
 def test_each_endpoint_gets_a_pane_and_all_get_the_prompt(doors: ScriptedDoors) -> None:

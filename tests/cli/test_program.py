@@ -41,17 +41,21 @@ def test_the_version_is_told() -> None:
 def test_help_names_all_commands_and_shell_completion() -> None:
     result = CliRunner().invoke(group, ["-h"])
     assert result.exit_code == 0
-    for word in ("config", "demo", "run", "serve", "_STREAMTUI_COMPLETE=bash_source"):
+    for word in ("config", "demo", "endpoints", "run", "serve", "_STREAMTUI_COMPLETE=bash_source"):
         assert word in result.output
 
 
 def test_commands_of_later_releases_are_not_there() -> None:
     context = click.Context(group)
-    assert group.list_commands(context) == ["config", "demo", "run", "serve"]
-    assert group.get_command(context, "watch") is None
+    assert group.list_commands(context) == [
+        *("config", "demo", "doctor", "endpoints", "history", "run", "serve", "sessions", "watch"),
+    ]
+    assert group.get_command(context, "pipeline") is None
 
 
-@pytest.mark.parametrize("args", [["--version"], ["--help"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--version"], ["--help"], ["run", "--help"], ["watch", "--help"]]
+)
 def test_help_and_version_import_nothing_heavy(args: list[str]) -> None:
     loaded = imported_by(*args)
     assert "streamtui.cli" in loaded
@@ -69,9 +73,9 @@ def test_run_never_imports_textual() -> None:
     [
         (["wach"], "No such command"),
         (["--nonsense"], "No such option"),
-        (["--resume"], "not yet"),
-        (["-e", "demo", "run", "hi"], "put them after"),
-        (["-p", "hi", "serve"], "put them after"),
+        (["--resume", "config"], "for the console"),
+        (["-e", "demo", "run", "hi"], "for the console"),
+        (["-p", "hi", "serve"], "for the console"),
         (["run", "--config", "/nowhere/config.toml", "hi"], "/nowhere/config.toml"),
         (["run", "-e", "demoo", "hi"], "unknown endpoint 'demoo'"),
     ],

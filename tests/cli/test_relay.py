@@ -21,6 +21,7 @@ from streamtui.events import (
     Body,
     ErrorInfo,
     Metrics,
+    ReconnectScheduled,
     RetryScheduled,
     RunCancelled,
     RunCompleted,
@@ -167,6 +168,10 @@ def test_chunks_are_merged_only_where_they_do_not_matter(
         (
             RetryScheduled(2, 3, 1.5, ErrorInfo("overloaded", "overloaded")),
             "overloaded. Trying again in 1.5 s, attempt 2 of 3.",
+        ),
+        (
+            ReconnectScheduled(2, 5, 1.5, "7", LOST),
+            "the connection was lost. Reconnecting in 1.5 s, 2 of 5.",
         ),
         (StreamStalled(10.0, 120.0), "no data for 10 s, the limit is 120 s."),
         (RunFailed(LOST, Metrics()), "the connection was lost. Nothing received. Ask again."),

@@ -103,16 +103,16 @@ async def console(
     opening: Sequence[Endpoint] = (),
     config: Config | None = None,
     load: Callable[[], Config] | None = None,
+    doors: ScriptedDoors | None = None,
 ) -> AsyncIterator[Console]:
     """A console with panes that are open and idle, or asked `prompt`."""
-    doors = ScriptedDoors()
+    doors = doors or ScriptedDoors()
     app = StreamTUIApp(
         doors,
         config or configuration(),
         opening=opening or [endpoint(model=MODELS[n % len(MODELS)]) for n in range(panes)],
         prompt=prompt,
         show_events=show_events,
-        close_doors=doors.close,
         load_config=load,
         clock=Clock(lambda: doors.now, lambda: WALL + doors.now - MONO),
         host="build-07",

@@ -55,12 +55,17 @@ class Script:
         return self
 
     def start(
-        self, prompt: str = "Sing", *, run_id: str = "r1", past: tuple[Message, ...] = ()
+        self,
+        prompt: str = "Sing",
+        *,
+        run_id: str = "r1",
+        past: tuple[Message, ...] = (),
+        replaces: str = "",
     ) -> "Script":
         self.run_id = run_id
-        messages = (*past, Message("user", prompt))
+        messages, pane = (*past, Message("user", prompt)), self.pane
         self.say(
-            RunStarted(prompt, messages, self.pane.endpoint, self.pane.model, self.pane.dialect)
+            RunStarted(prompt, messages, pane.endpoint, pane.model, pane.dialect, replaces=replaces)
         )
         return self
 

@@ -10,10 +10,22 @@ from streamtui.engine.doors import (
     CloseSession,
     Command,
     Doors,
+    GetWorkspace,
+    ListSessions,
     OpenSession,
+    Query,
     Retry,
+    SaveWorkspace,
     Send,
     Subscription,
+)
+from streamtui.engine.reports import (
+    Answer,
+    Done,
+    SessionList,
+    SessionSummary,
+    Transcript,
+    Workspace,
 )
 from streamtui.events import (
     AttemptStarted,
@@ -71,9 +83,16 @@ class ScriptedDoors(Doors):
         self.endpoints: dict[str, Endpoint] = {}
         self.runs: dict[str, str] = {}
         """The run in progress of each session."""
+        self.last_runs: dict[str, str] = {}
         self.queues: dict[str, list[Send]] = {}
         self.now = MONO
         self.closed = False
+        self.queries: list[Query] = []
+        self.answers: dict[type, Answer] = {}
+        """What is said to queries of a kind; an empty transcript where nothing is set."""
+        self.workspace = Workspace("default")
+        self.open_before: list[SessionSummary] = []
+        """Sessions that were open before the console came."""
         self._seq = itertools.count(1)
         self._ids = itertools.count(1)
         self.subscriptions: list[ScriptedSubscription] = []
@@ -89,7 +108,8 @@ class ScriptedDoors(Doors):
             case Send():
                 self._take(command)
             case Retry(session_id, run_id):
-                self._start(session_id, run_id, self._last_prompt(session_id))
+                last = self.last_runs.get(session_id, "")
+                self._start(session_id, run_id, self._last_prompt(session_id), replaces=last)
             case Cancel(session_id):
                 self.end(session_id, RunCancelled(Metrics()))
             case CancelAll():
@@ -102,14 +122,26 @@ class ScriptedDoors(Doors):
                 self.emit(session_id, SessionClosed())
 
     def subscribe(
-        self, wake: Callable[[], object], *, session_ids: Collection[str] | None = None
+        self,
+        wake: Callable[[], object],
+        *,
+        session_ids: Collection[str] | None = None,
+        from_start: bool = False,
     ) -> Subscription:
         subscription = ScriptedSubscription(wake)
         self.subscriptions.append(subscription)
         return subscription
 
-    async def transcript(self, session_id: str) -> tuple[Message, ...]:
-        return ()
+    async def ask(self, query: Query) -> Answer:
+        if isinstance(query, SaveWorkspace):
+            self.workspace = Workspace(query.name, WALL, query.desk)
+            return Done()
+        if isinstance(query, GetWorkspace):
+            return self.workspace
+        if isinstance(query, ListSessions):
+            return SessionList(tuple(self.open_before))
+        self.queries.append(query)
+        return self.answers.get(type(query), Transcript())
 
     def close(self) -> None:
         self.closed = True
@@ -158,13 +190,15 @@ class ScriptedDoors(Doors):
         queue.append(send)
         self.emit(send.session_id, RunQueued(send.prompt, len(queue)), run_id=send.run_id)
 
-    def _start(self, session_id: str, run_id: str, prompt: str) -> None:
+    def _start(self, session_id: str, run_id: str, prompt: str, *, replaces: str = "") -> None:
         self.runs[session_id] = run_id
         endpoint = self.endpoints[session_id]
         messages = (Message("user", prompt),)
-        self.emit(
-            session_id, RunStarted(prompt, messages, endpoint.name, endpoint.model, "scripted")
+        started = RunStarted(
+            prompt, messages, endpoint.name, endpoint.model, "scripted", replaces=replaces
         )
+        self.last_runs[session_id] = run_id
+        self.emit(session_id, started)
         self.emit(session_id, AttemptStarted(1, 3, "direct"))
         self.emit(session_id, RequestSent())
 

@@ -16,11 +16,13 @@ from streamtui.events import (
     KeepAliveReceived,
     Metrics,
     ReasoningDelta,
+    ReconnectScheduled,
     RetryScheduled,
     RunCancelled,
     RunCutOff,
     RunFailed,
     RunStarted,
+    ServerEvent,
     SessionOpened,
     StreamStalled,
     TextDelta,
@@ -108,6 +110,7 @@ def test_other_facts_have_their_own_names() -> None:
     bodies: dict[str, Body] = {
         "attempt_failed": AttemptFailed(1, LOST),
         "retry_scheduled": RetryScheduled(2, 3, 1.0, OVERLOADED),
+        "reconnect_scheduled": ReconnectScheduled(1, None, 3.0, "7", LOST),
         "run_cut_off": RunCutOff(LOST, Metrics()),
         "run_failed": RunFailed(LOST, Metrics()),
         "run_cancelled": RunCancelled(Metrics()),
@@ -117,6 +120,15 @@ def test_other_facts_have_their_own_names() -> None:
     }
     for name, body in bodies.items():
         assert event_name(body, "openai-chat") == name
+
+
+def test_events_of_a_server_are_told_once_and_under_their_name_if_langchain_has_it() -> None:
+    own = Chunk((ServerEvent("on_tool_start", '{"name": "f"}'), TextDelta("f")))
+    assert event_name(own, "langserve") == "on_tool_start"
+    assert payload(own) == '{"name": "f"}'
+    other = Chunk((ServerEvent("on_\x1b[2J", "1"), TextDelta("on_\x1b[2J: 1\n")))
+    assert event_name(other, "sse") == "on_chat_model_stream"
+    assert payload(other) == "on_\x1b[2J: 1"
 
 
 def test_payloads_tell_reasoning_apart_and_merged_chunks() -> None:

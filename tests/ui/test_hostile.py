@@ -7,11 +7,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from streamtui.engine.doors import Command, Send
+from streamtui.engine.doors import Command, ListModels, Query, Send
+from streamtui.engine.reports import Answer, ModelList, ProbeReport, Stage, StageName
 from streamtui.events import (
     Chunk,
     ErrorInfo,
@@ -31,6 +32,7 @@ CASES: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "cases" / "security_cases.json").read_text()
 )
 PAYLOADS: list[str] = [case["text"] for case in CASES["escape_payloads"]]
+STAGES: tuple[StageName, ...] = get_args(StageName)
 MARKUP: dict[str, str] = {
     case["id"]: case["text"] for case in CASES["markup"] if case["text"].strip()
 }
@@ -44,7 +46,16 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9
 
 
 class HostileDoors(ScriptedDoors):
-    """Answers a prompt with every payload, in every kind of text."""
+    """Answers a prompt with every payload, in every kind of text; tests and lists with some."""
+
+    async def ask(self, query: Query) -> Answer:
+        error = ErrorInfo("server", "".join(PAYLOADS), PAYLOADS[0])
+        if isinstance(query, ListModels):
+            return ModelList(tuple(PAYLOADS))
+        stages = tuple(
+            Stage(name, 0.1, payload) for name, payload in zip(STAGES, PAYLOADS, strict=False)
+        )
+        return ProbeReport(PAYLOADS[0], PAYLOADS[0], PAYLOADS[0], PAYLOADS[0], stages, error)
 
     def execute(self, command: Command) -> None:
         super().execute(command)
@@ -141,6 +152,17 @@ def _visit_every_screen(program: PtyProgram) -> None:
     program.press(b"\r")
     program.wait_for_text('"error": {')
     _close(program, '"error": {')
+    program.press(b"\x1b[17~")
+    program.wait_for_text("last test")
+    program.press(b"T")
+    program.wait_for_text("5 failed")
+    program.press(b"m")
+    program.wait_for_text("choose a model")
+    _close(program, "choose a model")
+    _close(program, "last test")
+    program.press(b"\x1b[18~")
+    program.wait_for_text("base URL")
+    _close(program, "base URL")
     program.press(b"\x1bz")
     program.wait_for_text("zoom")
     program.press(b"\x1b[5~\x1b[5~")

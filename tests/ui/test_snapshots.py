@@ -5,21 +5,33 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
+from streamtui.config import Endpoint, Price, Proxy, Tls
+from streamtui.config import managed as managed_module
+from streamtui.config.managed import WrittenEndpoints
 from streamtui.engine import doors as doors_module
-from streamtui.events import Chunk as ChunkBody
+from streamtui.engine.doors import ListModels, Probe
+from streamtui.engine.reports import ModelList, ProbeReport, Stage
 from streamtui.events import (
+    AttemptFailed,
+    AttemptStarted,
     ErrorInfo,
     Metrics,
     ReasoningDelta,
+    ResponseInfo,
+    ResponseStarted,
     RetryScheduled,
     RunCompleted,
     RunCutOff,
     StreamStalled,
+    TextDelta,
     ToolCallDelta,
     Usage,
 )
+from streamtui.events import Chunk as ChunkBody
+from streamtui.redact import Secret
 from streamtui.ui.app import StreamTUIApp
 from streamtui.ui.clock import Clock
 from tests.ui.harness import Console, configuration, endpoint
@@ -50,6 +62,79 @@ def count(glass: str) -> int:
 1. fill the glass
 2. wait, then *listen*
 """
+OFFICE = Proxy("office", "http://proxy.example.com:3128")
+CONFIGURED = {
+    each.name: each
+    for each in (
+        Endpoint(
+            "openai",
+            "openai-chat",
+            "https://api.openai.com/v1",
+            "gpt-4o-mini",
+            Secret("sk-of-nobody"),
+            "environment variable OPENAI_API_KEY",
+            OFFICE,
+            fallbacks=(endpoint("mirror"),),
+            price=Price(0.15, 0.6),
+        ),
+        Endpoint(
+            "claude",
+            "anthropic",
+            "https://api.anthropic.com",
+            "claude-sonnet-4-5",
+            Secret("sk-of-nobody"),
+            "command pass …",
+        ),
+        Endpoint(
+            "lab",
+            "openai-completions",
+            "https://lab.example.com/v1",
+            "qwen2.5-72b-instruct",
+            key_source="environment variable LAB_KEY",
+            tls=Tls(verify=False),
+        ),
+        Endpoint("mirror", "openai-chat", "https://api-proxy.example.com/v1", "gpt-4o-mini"),
+        endpoint(),
+    )
+}
+WRITTEN = WrittenEndpoints(
+    own={
+        "openai": {
+            "base_url": "https://api.openai.com/v1",
+            "model": "gpt-4o-mini",
+            "api_key_env": "OPENAI_API_KEY",
+            "proxy": "office",
+        },
+        "lab": {},
+    },
+    managed={"claude": {}, "mirror": {}},
+)
+WAY = (
+    Stage("dns", 0.012, "proxy.example.com is 203.0.113.7"),
+    Stage("tcp", 0.0083, "203.0.113.7:3128"),
+    Stage("proxy", 0.031, "tunnel to api.openai.com:443"),
+    Stage("tls", 0.041, "TLSv1.3"),
+    Stage("first byte", 0.212, "HTTP 200, request req_7c1f0c"),
+    Stage("first token", 0.098, "“OK”"),
+)
+ANSWERED = ProbeReport("openai", "gpt-4o-mini", "openai-chat", "", WAY, reply="OK", seconds=0.402)
+REFUSED = ProbeReport(
+    "claude",
+    "claude-sonnet-4-5",
+    "anthropic",
+    "direct",
+    (
+        Stage("dns", 0.021, "api.anthropic.com is 203.0.113.9"),
+        Stage("tcp", 0.0094, "203.0.113.9:443"),
+        Stage("proxy", None, "not needed"),
+        Stage("tls", 0.038, "TLSv1.3"),
+        Stage("first byte", 0.184, "HTTP 401"),
+        Stage("first token", None),
+    ),
+    ErrorInfo("auth", "HTTP 401, the key was rejected", "Check the key, and what pass shows"),
+    seconds=0.2524,
+    failed="first token",
+)
 Script = Callable[[Console], Awaitable[None]]
 Compare = Callable[..., bool]
 
@@ -61,6 +146,7 @@ def same_everywhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(
         doors_module, "new_id", lambda: f"00000000-0000-7000-8000-{next(numbers):012}"
     )
+    monkeypatch.setattr(managed_module, "written_endpoints", lambda _config: WRITTEN)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield
@@ -153,6 +239,86 @@ async def toasts(c: Console) -> None:
     await c.until(lambda: c.toasts_on_screen() == 3, "three toasts")
 
 
+async def endpoints(c: Console) -> None:
+    """One answered, one refused the key, one is not checked, one waits to be tested."""
+    _configure_all(c)
+    await c.press("f6")
+    await c.until_shown("last test")
+    c.doors.answers[Probe] = ANSWERED
+    await c.press("t")
+    await c.until_shown("1 ok")
+    c.doors.answers[Probe] = REFUSED
+    await c.press("down", "t")
+    await c.until_shown("1 failed")
+
+
+async def endpoint_answered(c: Console) -> None:
+    await endpoints(c)
+    await c.press("up")
+    await c.until_shown("“OK”")
+
+
+async def endpoint_unchecked(c: Console) -> None:
+    await endpoints(c)
+    await c.press("down")
+    await c.until_shown("certificates are not checked")
+
+
+async def models(c: Console) -> None:
+    await endpoints(c)
+    c.doors.answers[ListModels] = ModelList(
+        ("claude-sonnet-4-5", "claude-opus-4-1", "claude-haiku")
+    )
+    await c.press("m")
+    await c.until_shown("3 models of claude")
+
+
+async def endpoint_form(c: Console) -> None:
+    """A copy of an endpoint of the user's, with a key typed in the wrong place."""
+    await endpoints(c)
+    await c.press("up", "e")
+    await c.until_shown("copy of openai")
+    await c.press(*["tab"] * 5, "ctrl+u", *"sk-proj-0123456789abcdefABCD", "enter")
+    await c.until_shown("this looks like a key itself")
+
+
+async def pane_details(c: Console) -> None:
+    """A run that was tried twice, and went through a proxy."""
+    _configure_all(c)
+    await c.app.panes.close()
+    await c.app.panes.open(c.app.config.endpoints["openai"])
+    session = c.sessions[0]
+    c.doors.send(session, PROMPT)
+    error = ErrorInfo("rate-limit", "HTTP 429, too many requests", "Wait", retryable=True)
+    c.doors.emit(session, AttemptFailed(1, error))
+    c.doors.now += 1.2
+    route = "via proxy office (proxy.example.com:3128)"
+    c.doors.emit(session, AttemptStarted(2, 3, route, "openai", "gpt-4o-mini"))
+    limits = {"x-ratelimit-remaining-requests": "499", "x-ratelimit-reset-requests": "120ms"}
+    c.doors.emit(session, ResponseStarted(200, "req_7c1f0c", limits))
+    c.doors.now += 0.4
+    named = ResponseInfo("chatcmpl-9xAb", "gpt-4o-mini-2024-07-18", "fp_44709d6fcb")
+    c.doors.emit(session, ChunkBody((named, TextDelta(VERSE))))
+    c.doors.now += 2.1
+    usage = Usage(12, 241, cached=0, reasoning=0)
+    c.doors.end(session, RunCompleted("stop", Metrics(1.6, 3.7, 60, 2, 130, usage=usage)))
+    await c.settle()
+    c.app._notifications.clear()
+    c.app._refresh_notifications()
+    await c.press("f7")
+    await c.until_shown("base URL")
+
+
+def _configure_all(c: Console) -> None:
+    folder = "/home/me/.config/streamtui"
+    c.app.config = replace(
+        c.app.config,
+        endpoints=CONFIGURED,
+        path=f"{folder}/config.toml",
+        managed_path=f"{folder}/managed.toml",
+    )
+
+
 async def close_the_only_pane(c: Console) -> None:
     await c.press("alt+w")
     await c.until_shown("No pane is open.")
@@ -175,6 +341,12 @@ SCREENS: dict[str, tuple[int, Script]] = {
     "new_pane": (6, pressing("ctrl+n", then="as this pane")),
     "errors": (6, pressing("f5", then="errors")),
     "event_detail": (6, pressing("f5", "enter", then="RunCutOff")),
+    "endpoints": (1, endpoints),
+    "endpoint_answered": (1, endpoint_answered),
+    "endpoint_unchecked": (1, endpoint_unchecked),
+    "endpoint_form": (1, endpoint_form),
+    "models": (1, models),
+    "pane_details": (1, pane_details),
     "quit_question": (6, pressing("ctrl+q", then="Quit and cancel them?")),
     "nothing_open": (1, close_the_only_pane),
 }

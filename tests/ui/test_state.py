@@ -21,8 +21,11 @@ from streamtui.events import (
     Message,
     Metrics,
     ReasoningDelta,
+    ReconnectScheduled,
     RefusalDelta,
     RequestSent,
+    ResponseInfo,
+    ResponseStarted,
     RetryScheduled,
     RunCancelled,
     RunCutOff,
@@ -36,6 +39,7 @@ from streamtui.events import (
     Usage,
 )
 from streamtui.safe_text import safe_line
+from streamtui.ui.attempts import Attempt
 from streamtui.ui.state import (
     ASCII_GLYPHS,
     GLYPHS,
@@ -169,6 +173,20 @@ def test_a_retry_counts_down_and_names_its_cause() -> None:
     assert subtitle(script, 110) == " the server is overloaded ─"
 
 
+def test_a_stream_that_goes_on_counts_down_and_is_no_retry() -> None:
+    script = Script().open().start().connect().receive("La")
+    script.at(110).say(ReconnectScheduled(1, None, 3.0, "7", LOST))
+    assert title(script, 110) == "1 ↻ openai gpt-4o-mini ─ reconnecting in 3s "
+    assert title(script, 112.5) == "1 ↻ openai gpt-4o-mini ─ reconnecting in 1s "
+    assert toast_for(script.events[-1], script.pane) is None
+    script.at(113).say(RequestSent())
+    script.receive("la")
+    assert script.pane.phase == "streaming"
+    assert script.pane.turns[-1].text == "Lala"
+    script.at(120).say(RetryScheduled(2, 3, 4.0, OVERLOADED))
+    assert title(script, 120) == "1 ↻ openai gpt-4o-mini ─ retry 2/3 in 4s "
+
+
 def test_waiting_says_the_route_and_that_the_server_queues() -> None:
     script = Script().open().at(100).start()
     script.say(AttemptStarted(1, 3, "via proxy office (proxy:3128)"))
@@ -233,6 +251,27 @@ def test_rate_is_of_the_last_two_seconds_and_falls_when_nothing_comes() -> None:
     assert rate(script.pane, 105.0) == pytest.approx(100, abs=2)
     assert rate(script.pane, 108.0) == 0
     assert total_rate(script.state, 105.0) == rate(script.pane, 105.0)
+
+
+def test_each_attempt_keeps_its_way_its_answer_and_its_error() -> None:
+    script = Script().open().start()
+    script.say(AttemptStarted(1, 2, "direct", "openai", "m"))
+    script.say(ResponseStarted(529, "req_1", {"retry-after": "1"}))
+    script.say(AttemptFailed(1, OVERLOADED))
+    script.say(AttemptStarted(2, 2, "via proxy p (h:1)", "mirror", "n"))
+    assert script.pane.turns[-1].attempts == [
+        Attempt(1, 2, "direct", "openai", "m", 529, "req_1", {"retry-after": "1"}, OVERLOADED),
+        Attempt(2, 2, "via proxy p (h:1)", "mirror", "n"),
+    ]
+    script.start(run_id="r2")
+    assert script.pane.turns[-1].attempts == []
+
+
+def test_an_answer_keeps_what_the_endpoint_calls_it() -> None:
+    script = Script().open().start().connect()
+    assert script.pane.turns[-1].response is None
+    script.receive(ResponseInfo("id-1", "m-2024", "fp"), "Hello")
+    assert script.pane.turns[-1].response == ResponseInfo("id-1", "m-2024", "fp")
 
 
 def test_merged_chunks_count_as_many() -> None:
@@ -347,7 +386,7 @@ def test_messages_are_the_turns_that_got_an_answer() -> None:
 
 def test_an_answer_asked_for_again_is_no_longer_part_of_the_conversation() -> None:
     script = Script().open().answer("La")
-    script.start("Sing", run_id="r2").connect().receive("Lo").finish()
+    script.start("Sing", run_id="r2", replaces="r1").connect().receive("Lo").finish()
     assert [turn.superseded for turn in script.pane.turns] == [True, False]
     assert messages(script.pane) == (Message("user", "Sing"), Message("assistant", "Lo"))
 

@@ -146,7 +146,7 @@ def test_an_unusual_reason_to_end_is_told() -> None:
 
 
 def test_an_answer_asked_for_again_says_so() -> None:
-    script = Script().open().answer("La").answer("Lo", run_id="r2")
+    script = Script().open().answer("La").start("Sing", run_id="r2", replaces="r1")
     assert "↻ asked again below; this answer is not sent back" in rows_of(script)
 
 

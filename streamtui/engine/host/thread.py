@@ -13,8 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamtui.engine.bus import Bus
-from streamtui.engine.doors import Command, Doors, Subscription
-from streamtui.events import Message
+from streamtui.engine.doors import Command, Doors, Query, Retry, Send, Subscription
+from streamtui.engine.reports import Answer, Unanswered
+from streamtui.errors import RunError
+from streamtui.events import RUN_ENDS, Event, Metrics, RunFailed
 
 if TYPE_CHECKING:
     from streamtui.engine.engine import Engine, StartServer
@@ -33,31 +35,41 @@ class EngineThread(Doors):
 
     def __init__(self, start_demo: "StartServer") -> None:
         self._start_demo = start_demo
-        self._bus = Bus(time.time, time.monotonic)
+        self._bus = Bus(time.time, time.monotonic, note=self._note)
+        self._open_runs: dict[str, str] = {}
+        """The session of each run that has not ended."""
         # Reentrant: a finaliser that cancels its stream may run inside a call of the same thread.
         self._lock = threading.RLock()
         self._early: list[Callable[[Engine], None]] = []
         self._running: tuple[Engine, asyncio.AbstractEventLoop] | None = None
-        self._asked: set[Future[tuple[Message, ...]]] = set()
+        self._asked: set[Future[Answer]] = set()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="streamtui engine", daemon=True)
         self._thread.start()
 
     def execute(self, command: Command) -> None:
-        """Hand a command over."""
+        """Hand a command over; a run that an engine that is gone cannot begin fails at once."""
+        if isinstance(command, Send | Retry):
+            self._open_runs[command.run_id] = command.session_id
         self._call(lambda engine: engine.execute(command))
+        if self._closed:
+            self._fail_open_runs()
 
     def subscribe(
-        self, wake: Callable[[], object], *, session_ids: Collection[str] | None = None
+        self,
+        wake: Callable[[], object],
+        *,
+        session_ids: Collection[str] | None = None,
+        from_start: bool = False,  # noqa: ARG002 - nobody comes later to an engine of one's own
     ) -> Subscription:
         """Listen from this moment on."""
         return self._bus.subscribe(wake, session_ids)
 
-    async def transcript(self, session_id: str) -> tuple[Message, ...]:
-        """The turns of a session; none once the engine is closed."""
-        answer: Future[tuple[Message, ...]] = Future()
+    async def ask(self, query: Query) -> Answer:
+        """Find something out; Unanswered once the engine is closed."""
+        answer: Future[Answer] = Future()
         self._asked.add(answer)
-        self._call(lambda engine: answer.set_result(engine.transcript(session_id)))
+        self._call(lambda engine: engine.answer(query, lambda found: _settle(answer, found)))
         if self._closed:
             self._answer_all()
         try:
@@ -97,11 +109,23 @@ class EngineThread(Doors):
             with self._lock:
                 self._closed = True
             self._answer_all()
+            self._fail_open_runs()
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event.body, RUN_ENDS):
+            self._open_runs.pop(event.run_id, None)
+
+    def _fail_open_runs(self) -> None:
+        """Whoever waits for a run hears of its end, also if the engine ended through a bug."""
+        gone = RunError("the engine has ended", kind="bug", hint="Start streamtui again").info()
+        with self._lock:
+            for run_id, session_id in list(self._open_runs.items()):
+                self._bus.publish(session_id, run_id, RunFailed(gone, Metrics(attempts=0)))
 
     def _answer_all(self) -> None:
+        gone = RunError("the engine has ended", kind="bug", hint="Start streamtui again")
         for answer in list(self._asked):
-            with suppress(InvalidStateError):
-                answer.set_result(())
+            _settle(answer, Unanswered(gone.info()))
 
     async def _run(self) -> None:
         # aiohttp takes a tenth of a second to import: here it delays nobody's first frame.
@@ -115,6 +139,12 @@ class EngineThread(Doors):
             for work in self._early:
                 _carry_out(work, engine)
             self._running = engine, asyncio.get_running_loop()
+
+
+def _settle(answer: "Future[Answer]", found: Answer) -> None:
+    """Whoever asked may have gone, or been told already that the engine ended."""
+    with suppress(InvalidStateError):
+        answer.set_result(found)
 
 
 def _carry_out(work: "Callable[[Engine], None]", engine: "Engine") -> None:

@@ -1,0 +1,87 @@
+"""The engine as a process of its own: started by a console, ended by itself.
+
+It belongs to no terminal: neither a closed one nor a console that is killed ends what streams.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from streamtui.demo import start_demo
+from streamtui.engine.bus import Bus
+from streamtui.engine.engine import Engine
+from streamtui.engine.host.server import HostServer
+from streamtui.engine.journal import Journal, default_journal_path
+from streamtui.engine.recall import Recall
+from streamtui.events import Body
+from streamtui.logs import default_log_path, log_to_file
+
+GRACE_SECONDS = 2.0
+"""How long an engine waits, with nothing to do and nobody attached, before it ends."""
+
+
+def main(arguments: list[str]) -> None:
+    """`SOCKET KEEP READY`: where to listen, where history is kept (`disk`, `memory` or `off`), and
+    a descriptor that hears a `+` once consoles can attach."""
+    path, keep, ready = Path(arguments[0]), arguments[1], int(arguments[2])
+    log_to_file(default_log_path())
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    asyncio.run(_Service(keep).run(path, ready))
+
+
+class _Service:
+    """The engine and what stands around it; made on the loop on which it runs."""
+
+    def __init__(self, keep: str) -> None:
+        self._keep = keep
+
+    async def run(self, path: Path, ready: int) -> None:
+        """Serve until nothing runs and nobody is attached, or SIGTERM comes."""
+        recall = Recall()
+        # Later than any event of an engine before, so that what is resumed keeps its order.
+        first = time.time_ns() // 1_000
+        bus = Bus(time.time, time.monotonic, first_seq=first, note=recall.note)
+        journal = self._journal(bus)
+        engine = Engine(bus, start_demo, journal=journal)
+        server = HostServer(engine, bus, recall)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, engine.stop)
+        await server.start(path)
+
+        def begin() -> None:
+            engine.spawn(_end_when_alone(engine, server), "end when alone")
+            os.write(ready, b"+")
+            os.close(ready)
+
+        try:
+            await engine.run(begin)
+        finally:
+            await server.aclose()
+            if journal is not None:
+                await asyncio.to_thread(journal.close)
+
+    def _journal(self, bus: Bus) -> Journal | None:
+        if self._keep == "off":
+            return None
+        loop = asyncio.get_running_loop()
+
+        def tell(body: Body) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(bus.publish, "", "", body)
+
+        return Journal(default_journal_path() if self._keep == "disk" else None, bus, tell)
+
+
+async def _end_when_alone(engine: Engine, server: HostServer) -> None:
+    """An engine with nothing to do and nobody attached is only in the way."""
+    while not await engine.stops_within(GRACE_SECONDS):
+        if not server.consoles and not engine.live:
+            engine.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
