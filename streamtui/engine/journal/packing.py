@@ -155,6 +155,7 @@ class Packing:
                 return sizes, max(sizes)
             if log_key not in self._unreadable:
                 sizes[log_key] = size
+        self._log_bytes = sum(sizes.values())
         return sizes, self.last_row
 
     def _split(self, log_key: int, shares: dict[int, "_Share"]) -> bool:

@@ -21,7 +21,7 @@ from tests.engine.journal.short_runs import RUNS, answer
 
 HOWS = ("EIO", "ENOSPC", "killed before", "killed halfway")
 LIVES_AT_ONCE = os.cpu_count() or 1
-SAMPLE = 24
+SAMPLE = 60
 FIRST = 150
 """Writes with which a journal is made and its first run kept: half of the sample are of these."""
 
