@@ -68,15 +68,14 @@ class History:
 
     def run(self, run_id: str) -> StoredRun | None:
         """One run with everything that happened in it; `run_id` may be its beginning."""
-        wanted = join_surrogates(run_id)
-        row = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM run WHERE id >= ? AND id < ? ORDER BY id = ? DESC, key DESC",  # noqa: S608
-            (wanted, wanted + "\U0010ffff", wanted),
-        ).fetchone()
-        if row is None:
-            return None
-        summary = _summary(row, ())
-        return StoredRun(summary, row[9], row[10], tuple(self._events([summary])))
+        for row in self._beginning_with(run_id, 1):
+            summary = _summary(row, ())
+            return StoredRun(summary, row[9], row[10], tuple(self._events([summary])))
+        return None
+
+    def beginning_with(self, run_id: str, limit: int) -> tuple[RunSummary, ...]:
+        """Runs whose ids begin so, newest first; before them the one whose id that is."""
+        return tuple(_summary(row, ()) for row in self._beginning_with(run_id, limit))
 
     def session(self, session_id: str) -> SessionRecord | None:
         """All runs of a session in their order, with what preceded the first."""
@@ -101,6 +100,14 @@ class History:
             "SELECT saved, desk FROM workspace WHERE name = ?", (join_surrogates(name),)
         ).fetchone()
         return Workspace(name, *row) if row else Workspace(name)
+
+    def _beginning_with(self, run_id: str, limit: int) -> list[_Found]:
+        wanted = join_surrogates(run_id)
+        return self._connection.execute(
+            f"SELECT {_COLUMNS} FROM run WHERE id >= ? AND id < ?"  # noqa: S608
+            " ORDER BY id = ? DESC, key DESC LIMIT ?",
+            (wanted, wanted + "\U0010ffff", wanted, limit),
+        ).fetchall()
 
     def _events(self, runs: Sequence[RunSummary]) -> Iterator[Event]:
         in_log = self._in_log({run.key for run in runs})

@@ -28,6 +28,8 @@ from streamtui.events import ErrorInfo, Metrics, RunCutOff
 FOLD_BYTES = 4 * 1024 * 1024
 """How long the log grows before it is shared out though no run has ended: so much a process that
 was killed leaves to the next one, and so much is read through for a run that still streams."""
+FOLD_ROWS = 2_000
+"""The same for what streams slowly."""
 FOLD_SECONDS = 2.0
 """How long what has ended waits to be findable while much streams beside it."""
 SLICE_SECONDS = 0.02
@@ -75,8 +77,8 @@ class Packing:
         self._slices: Iterator[None] = iter(())
         self._shared_out = 0.0
         self._unreadable: set[int] = set()
-        self.last_row, self._log_bytes = connection.execute(
-            "SELECT coalesce(max(key), 0), coalesce(sum(length(events)), 0) FROM log"
+        self.last_row, self._log_rows, self._log_bytes = connection.execute(
+            "SELECT coalesce(max(key), 0), count(*), coalesce(sum(length(events)), 0) FROM log"
         ).fetchone()
         """The key of the last row of the log. Keys are never used again while the file is open,
         though none may be left."""
@@ -90,14 +92,15 @@ class Packing:
 
     def wrote(self, size: int, ended: Sequence[int]) -> None:
         """What came was written, as a row of the log if it has a size; these runs ended with it."""
-        self.last_row += bool(size)
+        rows = 1 if size else 0
+        self.last_row += rows
+        self._log_rows += rows
         self._log_bytes += size
         self._ended |= dict.fromkeys(ended, self.last_row)
 
-    @property
-    def wait(self) -> float | None:
+    def due_in(self) -> float | None:
         """Seconds until there is something to do; None for nothing."""
-        if self._log_bytes >= FOLD_BYTES:
+        if self._log_bytes >= FOLD_BYTES or self._log_rows >= FOLD_ROWS:
             return 0.0
         if not self._ended:
             return None
@@ -110,7 +113,7 @@ class Packing:
         end = time.monotonic() + SLICE_SECONDS
         while time.monotonic() < end:
             if not self._go_on():
-                if self.wait != 0.0:
+                if self.due_in() != 0.0:
                     return
                 self._slices = self._share_out()
 
@@ -118,7 +121,7 @@ class Packing:
         """Do all that there is. Raises sqlite3.Error."""
         for _ in self._slices:
             pass
-        while self._log_bytes or self._ended:
+        while self._log_rows or self._ended:
             for _ in self._share_out():
                 pass
 
@@ -126,12 +129,10 @@ class Packing:
         return next(self._slices, self) is None
 
     def _share_out(self) -> Iterator[None]:
-        sizes, upto = self._oldest()
+        log_keys, upto = self._oldest()
         shares: dict[int, _Share] = {}
-        for log_key, size in [*sizes.items()]:
-            if not self._split(log_key, shares):
-                self._log_bytes -= size
-                del sizes[log_key]
+        for log_key in log_keys:
+            self._split(log_key, shares)
             yield
         recordings = []
         for base, share in shares.items():
@@ -139,27 +140,29 @@ class Packing:
                 recordings.append((base + number, *share.clock, pack(pieces)))
                 if len(recordings) % _RECORDINGS_AT_ONCE == 0:
                     yield
-        self._replace(sizes, recordings)
+        self._replace(log_keys, recordings)
         yield
         while ended := [run_key for run_key, log_key in self._ended.items() if log_key <= upto]:
             self._pack_some(ended)
             yield
 
-    def _oldest(self) -> tuple[dict[int, int], int]:
-        """The sizes of the rows of the log that are shared out next, and the last of these."""
-        sizes: dict[int, int] = {}
-        for log_key, size in self._connection.execute(
+    def _oldest(self) -> tuple[list[int], int]:
+        """The rows of the log that are shared out next, and the last key of which none is left."""
+        log_keys: list[int] = []
+        size = 0
+        for log_key, length in self._connection.execute(
             "SELECT key, length(events) FROM log ORDER BY key"
         ):
-            if sum(sizes.values()) >= FOLD_BYTES:
-                return sizes, max(sizes)
+            if size >= FOLD_BYTES or len(log_keys) >= FOLD_ROWS:
+                return log_keys, log_keys[-1]
             if log_key not in self._unreadable:
-                sizes[log_key] = size
-        self._log_bytes = sum(sizes.values())
-        return sizes, self.last_row
+                log_keys.append(log_key)
+                size += length
+        self._log_rows, self._log_bytes = len(log_keys), size
+        return log_keys, self.last_row
 
-    def _split(self, log_key: int, shares: dict[int, "_Share"]) -> bool:
-        """Share out one row; whether it could be read."""
+    def _split(self, log_key: int, shares: dict[int, "_Share"]) -> None:
+        """Share out one row."""
         base, *clock, events = self._connection.execute(
             "SELECT base, start, wall, seq, events FROM log WHERE key = ?", (log_key,)
         ).fetchone()
@@ -168,19 +171,21 @@ class Packing:
         except ValueError:
             logger.exception("row %d of the journal's log cannot be read; it stays", log_key)
             self._unreadable.add(log_key)
-            return False
+            return
         pieces = shares.setdefault(base, _Share(Clock(*clock), defaultdict(list))).pieces
         for number, piece in of_runs.items():
             pieces[number].append(piece)
-        return True
 
-    def _replace(self, sizes: dict[int, int], recordings: Sequence[tuple[object, ...]]) -> None:
+    def _replace(self, log_keys: list[int], recordings: Sequence[tuple[object, ...]]) -> None:
         """The shares in the place of the rows of the log that they come from."""
+        shared_out = [(log_key,) for log_key in log_keys if log_key not in self._unreadable]
         with self._transaction():
             self._connection.executemany(_ADD, recordings)
-            for log_key in sizes:
-                self._connection.execute("DELETE FROM log WHERE key = ?", (log_key,))
-        self._log_bytes -= sum(sizes.values())
+            self._connection.executemany("DELETE FROM log WHERE key = ?", shared_out)
+        self._log_rows, self._log_bytes = self._connection.execute(
+            "SELECT count(*), coalesce(sum(length(events)), 0) FROM log WHERE key > ?",
+            (log_keys[-1] if log_keys else self.last_row,),
+        ).fetchone()
         self._shared_out = time.monotonic()
 
     def _pack_some(self, ended: Sequence[int]) -> None:

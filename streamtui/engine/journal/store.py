@@ -5,7 +5,7 @@ Used by one thread, and blocks as long as the disk does.
 
 import logging
 import sqlite3
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,10 +22,9 @@ from streamtui.engine.journal.schema import VERSION, migrate, refuse_strange
 
 BUSY_SECONDS = 5.0
 """How long another process that writes is waited for."""
-CHECK_SECONDS = 0.15
+CHECK_SECONDS = 0.1
 """How long the file is looked through when it is opened; a large one is not looked through to its
 end, and damage beyond is found when it is read."""
-_STEPS_BETWEEN_LOOKS = 1_000
 AUTOCHECKPOINT_PAGES = 1_000
 """How long SQLite's own log grows before it is folded into the file."""
 _LOG_BYTES = 16 * 1024 * 1024
@@ -117,6 +116,8 @@ class Store:
         if self.reader is not None:
             self.reader.close()
         with suppress(sqlite3.Error):
+            # Another process that reads need not be waited for: what is in the log is safe there.
+            self._connection.execute("PRAGMA busy_timeout = 200")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
@@ -240,6 +241,8 @@ class Store:
             logger.warning("the filesystem of the journal has no shared memory; it is slower there")
             execute("PRAGMA journal_mode = TRUNCATE")
         execute("PRAGMA cell_size_check = ON")
+        # On macOS only this makes a disk write what it was told to.
+        execute("PRAGMA fullfsync = ON")
         # What is deleted all the time is only what has been written elsewhere.
         execute("PRAGMA secure_delete = FAST")
         execute(f"PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES}")
@@ -264,8 +267,9 @@ class Store:
 
     def _check(self) -> None:
         """Look for damage, but not for long."""
-        end = time.monotonic() + CHECK_SECONDS
-        self._connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
+        # It asks nobody whether to go on while it is within a table: somebody else has to end it.
+        end = threading.Timer(CHECK_SECONDS, self._connection.interrupt)
+        end.start()
         try:
             (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.OperationalError as error:
@@ -273,7 +277,8 @@ class Store:
                 raise
             return
         finally:
-            self._connection.set_progress_handler(None, 0)
+            end.cancel()
+            end.join()
         if found != "ok":
             damage = sqlite3.DatabaseError(found)
             damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
@@ -335,7 +340,9 @@ class Store:
         execute("DELETE FROM run WHERE key = ?", (key,))
 
 
-_ADD_TO_LOG = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)"
+# Without a write-ahead log, what was said to have failed may have been written all the same; it is
+# then written again, under the same key.
+_ADD_TO_LOG = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?)"
 _LOG_ROW = "SELECT base, start, wall, seq, events FROM log WHERE key = ?"
 _ADD_RECORDING = "INSERT INTO recording (run_key, start, wall, seq, events) VALUES (?, ?, ?, ?, ?)"
 _FORGET = "INSERT INTO search (search, rowid, prompt, answer) VALUES ('delete', ?, ?, ?)"

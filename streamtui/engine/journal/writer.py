@@ -4,7 +4,6 @@ Never holds up who publishes. Where the disk refuses, what is to be written wait
 closing ends it: what fails, even through a bug, is told and tried again.
 """
 
-import errno
 import logging
 import sqlite3
 import threading
@@ -21,6 +20,7 @@ from streamtui.engine.journal.files import WriterLock
 from streamtui.engine.journal.intake import Arrivals, Intake
 from streamtui.engine.journal.ledger import Ledger, Recorded
 from streamtui.engine.journal.reader import Reader
+from streamtui.engine.journal.refusals import words_for
 from streamtui.engine.journal.store import Damage, Store, is_damage, open_store
 from streamtui.errors import JournalError
 from streamtui.events import Body, JournalReplaced, JournalResumed, JournalStopped
@@ -153,7 +153,7 @@ class Writer:
         saved = False
         try:
             self._take()
-            self._write_all(durably=bool(barriers))
+            self._write_all(durably=bool(barriers) or self._closing)
             saved = self._failure is None
         except Exception as bug:  # noqa: BLE001
             self._fail_through(bug)
@@ -176,17 +176,17 @@ class Writer:
             _settle(barrier, False)
         for job in self._jobs:
             _refuse(job, JournalError("the journal is closed"))
+        self._saved = not (self._backlog or self._backlog.lost)
         try:
             if self._store is not None:
                 self._store.close()
         finally:
             if self._lock is not None:
                 self._lock.free()
-        self._saved = not (self._backlog or self._backlog.lost)
 
     def _rest(self) -> None:
         """Until something came and the tick is over, or something else is due."""
-        tick = SLOW_TICK_SECONDS if self._failure else TICK_SECONDS
+        tick = min(SLOW_TICK_SECONDS, RETRY_SECONDS) if self._failure else TICK_SECONDS
         with self._changed:
             self._changed.wait_for(lambda: self._woken or self._urgent or self._closing, self._due)
             pause = self._turned + tick - time.monotonic()
@@ -199,7 +199,7 @@ class Writer:
         """Seconds until there is something to do although nothing comes; None for never."""
         if self._failure or self._store is None:
             return max(0.0, self._not_before - time.monotonic())
-        packing = self._store.packing.wait
+        packing = self._store.packing.due_in()
         waits = [] if packing is None else [max(packing, self._pack_not_before - time.monotonic())]
         if self._dirty:
             waits.append(self._synced + SYNC_SECONDS - time.monotonic())
@@ -238,11 +238,7 @@ class Writer:
             if store is not None:
                 self._write(store, durably=durably)
                 self._recover()
-        except JournalError as error:
-            self._fail(str(error), "Move the file away")
-        except OSError as error:
-            self._fail(error.strerror or "the file cannot be made", _hint_for(error.errno))
-        except (sqlite3.Error, MemoryError) as error:
+        except (JournalError, OSError, sqlite3.Error, MemoryError) as error:
             return self._take_refusal(error)
         return True
 
@@ -267,8 +263,7 @@ class Writer:
         if not job.done.set_running_or_notify_cancel():
             return
         if self._store is None:
-            reason = self._failure.reason if self._failure else "there is no journal"
-            _refuse(job, JournalError(reason))
+            _refuse(job, JournalError(self._failure.reason if self._failure else self._damage))
             return
         try:
             job.done.set_result(job.work(self._store))
@@ -352,8 +347,7 @@ class Writer:
             self._damage = str(error)
             self._give_up()
             return False
-        words, hint = _words_for(error)
-        self._fail(words, hint)
+        self._fail(*words_for(error))
         return True
 
     def _tell_damage(self, damage: Damage) -> None:
@@ -396,26 +390,3 @@ def _settle(barrier: "Future[bool]", saved: bool) -> None:  # noqa: FBT001
 def _refuse(job: _Job, error: Exception) -> None:
     with suppress(InvalidStateError):
         job.done.set_exception(error)
-
-
-_WORDS = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "Make room; all that waits is then saved"),
-    sqlite3.SQLITE_BUSY: ("another program holds the file", "It is tried again"),
-    sqlite3.SQLITE_READONLY: ("the file cannot be written", "Check its permissions"),
-    sqlite3.SQLITE_CANTOPEN: ("the file cannot be opened", "Check its folder"),
-    sqlite3.SQLITE_IOERR: ("the disk reports an error", "Check the disk"),
-    sqlite3.SQLITE_NOMEM: ("memory is full", "It is tried again"),
-}
-
-
-def _words_for(error: Exception) -> tuple[str, str]:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if isinstance(error, MemoryError):
-        code = sqlite3.SQLITE_NOMEM
-    return _WORDS.get(code, (f"the database says: {error}", "It is tried again"))
-
-
-def _hint_for(number: int | None) -> str:
-    if number in {errno.ENOSPC, errno.EDQUOT}:
-        return "Make room; all that waits is then saved"
-    return "Check the folder and its permissions"

@@ -27,7 +27,7 @@ def faulty_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("there is no C compiler to make a faulty disk with")
     source = Path(__file__).with_name("faulty_disk.c")
     library = tmp_path_factory.mktemp("faulty") / "faulty_disk.so"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode:
         pytest.skip(f"no faulty disk could be made: {built.stderr.strip()[:200]}")

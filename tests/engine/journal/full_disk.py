@@ -36,6 +36,7 @@ async def main(path: Path, how: str) -> None:
     kept = Keeping(path)
     kept.open_session()
     kept.start()
+    assert await kept.journal.made_safe()
     slowest, published, stopped_after = 0.0, 0, 0.0
     full_since = None
     while not _told(kept, JournalStopped) or published < 2_000:
@@ -55,8 +56,7 @@ async def main(path: Path, how: str) -> None:
     kept.end()
     await kept.until_packed()
     answer = "".join(f"{number} {TEXT}" for number in range(published))
-    run = await kept.journal.read(lambda history: history.run("r"))
-    assert run is not None
+    run = await kept.stored()
     found = {
         "told": [type(body).__name__ for body in kept.told],
         "reason": next(body.reason for body in kept.told if isinstance(body, JournalStopped)),

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamtui.engine.bus import Bus
 from streamtui.engine.journal import Journal
 from streamtui.engine.journal.history import History
-from streamtui.engine.reports import RunList, RunSummary
+from streamtui.engine.reports import RunList, RunSummary, StoredRun
 from streamtui.events import (
     Body,
     Chunk,
@@ -71,6 +71,12 @@ class Keeping:
 
     async def one(self, run_id: str = "r") -> RunSummary:
         return next(run for run in (await self.runs()).runs if run.run_id == run_id)
+
+    async def stored(self, run_id: str = "r") -> StoredRun:
+        """A run with all its events."""
+        found = await self.journal.read(lambda history: history.run(run_id))
+        assert found is not None
+        return found
 
     async def until_packed(self) -> None:
         """Until the answers of all runs that ended are findable."""

@@ -46,8 +46,7 @@ async def losses(folder: Path, name: str, rng: random.Random) -> list[float]:
 
 
 async def _run(kept: Keeping, run_id: str) -> StoredRun:
-    run = await kept.journal.read(lambda history: history.run(run_id))
-    assert run is not None
+    run = await kept.stored(run_id)
     assert (run.prompt, run.summary.state) == ("Sing", "interrupted")
     assert isinstance(run.events[-1].body, RunCutOff)
     return run

@@ -2,9 +2,10 @@
 
     python -m tests.engine.journal.short_runs
 
-With `faulty_disk` preloaded. Each line of its input, `FOLDER CALL HOW`, is a life of its own: a
-forked process that says in `FOLDER/said` what it was told is safe. Answered with `STATUS`, negative
-for a signal. Nothing is kept between two lives.
+With `faulty_disk` preloaded. Each line of its input, `FOLDER CALL HOW LOG`, is a life of its own: a
+forked process that says in `FOLDER/said` what it was told is safe. Answered with its status,
+negative for a signal. Nothing is kept between two lives. `LOG` is 0 for a filesystem on which there
+is no write-ahead log.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 
 from streamtui.engine.bus import Bus
-from streamtui.engine.journal import Journal, backlog, packing, store, writer
+from streamtui.engine.journal import Journal, backlog, files, packing, store, writer
 from streamtui.errors import JournalError
 from streamtui.events import (
     Body,
@@ -89,7 +90,8 @@ class _Life:
         os.write(self._said, f"{words}\n".encode())
 
 
-def _live(folder: Path, call: int, how: int, disk: ctypes.CDLL) -> None:
+def _live(folder: Path, call: int, how: int, log: int, disk: ctypes.CDLL) -> None:
+    files.is_on_network = lambda *_: not log
     # A log that is folded often, and runs that are packed while others stream.
     store.AUTOCHECKPOINT_PAGES = 20
     packing.FOLD_SECONDS = 0.0
@@ -105,12 +107,13 @@ def _live(folder: Path, call: int, how: int, disk: ctypes.CDLL) -> None:
 def main() -> None:
     disk = ctypes.CDLL(None)
     for line in sys.stdin:
-        folder, call, how = line.split()
+        folder, *numbers = line.split()
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                _live(Path(folder), int(call), int(how), disk)
+                call, how, log = map(int, numbers)
+                _live(Path(folder), call, how, log, disk)
                 status = 0
             finally:
                 os._exit(status)

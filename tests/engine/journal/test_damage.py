@@ -1,11 +1,13 @@
 """A journal that cannot be read: put aside whole, told, and a new one is begun."""
 
 import asyncio
+import os
 import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -286,3 +288,49 @@ async def test_a_copy_in_the_place_of_the_file_gets_what_goes_on(streaming: Keep
     assert (live.state, live.answer) == ("done", "before after")
     assert len(await streaming.ids("question")) == 30
     await asyncio.to_thread(streaming.journal.close)
+
+
+DAMAGES = int(os.environ.get("STREAMTUI_DAMAGES", "25"))
+
+
+@pytest.mark.timeout(60 + DAMAGES)
+async def test_whatever_is_overwritten_the_journal_goes_on(killed: Path, tmp_path: Path) -> None:
+    """Some bytes somewhere; what was kept may be gone, but nothing of what is asked from now on."""
+    rng = random.Random()
+    seed = rng.randrange(10**9)
+    rng.seed(seed)
+    for number in range(DAMAGES):
+        folder = tmp_path / f"damage{number}"
+        shutil.copytree(killed.parent, folder)
+        for _ in range(rng.randint(1, 3)):
+            file = folder / rng.choice(["journal.db", "journal.db-wal", "journal.db-shm"])
+            scribble(file, rng)
+        await check_that_it_goes_on(folder / killed.name, seed)
+        shutil.rmtree(folder)
+
+
+def scribble(file: Path, rng: random.Random) -> None:
+    content = bytearray(file.read_bytes())
+    start = rng.randrange(len(content))
+    size = min(rng.choice([1, 4, 100, PAGE]), len(content) - start)
+    content[start : start + size] = rng.randbytes(size)
+    file.write_bytes(content)
+
+
+async def check_that_it_goes_on(path: Path, seed: int) -> None:
+    async with keeping(path) as kept:
+        kept.open_session("s2")
+        kept.keep_run("new", "Sing", "La la", session_id="s2")
+        for question in ("", "question", "8", "Sing"):
+            with suppress(JournalError):
+                for run in (await kept.runs(question)).runs:
+                    with suppress(JournalError):
+                        await kept.stored(run.run_id)
+        with suppress(JournalError):
+            await kept.journal.delete([f"old{number}" for number in range(10)])
+        kept.keep_run("newest", "Sing again", "La", session_id="s2")
+        await kept.journal.made_safe()
+        await kept.until_packed()
+        answers = {run_id: (await kept.stored(run_id)).answer for run_id in ("new", "newest")}
+    assert answers == {"new": "La la", "newest": "La"}, seed
+    assert {type(body) for body in kept.told} <= {JournalReplaced}, seed

@@ -21,7 +21,7 @@ from tests.engine.journal.short_runs import RUNS, answer
 
 HOWS = ("EIO", "ENOSPC", "killed before", "killed halfway")
 LIVES_AT_ONCE = os.cpu_count() or 1
-SAMPLE = 60
+SAMPLE = 40
 FIRST = 150
 """Writes with which a journal is made and its first run kept: half of the sample are of these."""
 
@@ -58,11 +58,11 @@ class Lives:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def live(self, folder: Path, call: int, how: int) -> Life:
+    def live(self, folder: Path, call: int, how: int, *, log: bool) -> Life:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         folder.mkdir(parents=True)
-        print(folder, call, how, file=self._process.stdin, flush=True)
+        print(folder, call, how, int(log), file=self._process.stdin, flush=True)
         return Life(folder, int(self._process.stdout.readline()))
 
 
@@ -75,15 +75,16 @@ def sample(calls: int) -> list[int]:
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("log", [True, False], ids=["with a log", "without a log"])
 @pytest.mark.parametrize("how", range(len(HOWS)), ids=HOWS)
 async def test_nothing_that_was_said_to_be_safe_is_lost_whichever_write_fails(
-    faulty_disk: Path, tmp_path: Path, how: int
+    faulty_disk: Path, tmp_path: Path, how: int, log: bool
 ) -> None:
     with lives(faulty_disk) as whole:
-        life = whole.live(tmp_path / "whole", 0, how)
+        life = whole.live(tmp_path / "whole", 0, how, log=log)
     calls = int((life.folder / "calls").read_text())
     assert calls > FIRST
-    for call, life in _all_lives(faulty_disk, tmp_path, sample(calls), how):
+    for call, life in _all_lives(faulty_disk, tmp_path, sample(calls), how, log=log):
         is_kill = HOWS[how].startswith("killed")
         # How many writes a life takes differs a little from one to the next.
         assert life.status == (-9 if is_kill else 0) or (is_kill and call > 0.8 * calls), call
@@ -94,12 +95,12 @@ async def test_nothing_that_was_said_to_be_safe_is_lost_whichever_write_fails(
 
 
 def _all_lives(
-    library: Path, folder: Path, calls: list[int], how: int
+    library: Path, folder: Path, calls: list[int], how: int, *, log: bool
 ) -> Iterator[tuple[int, Life]]:
     def live_some(shard: int) -> list[tuple[int, Life]]:
         with lives(library) as some:
             mine = calls[shard::LIVES_AT_ONCE]
-            return [(call, some.live(folder / str(call), call, how)) for call in mine]
+            return [(call, some.live(folder / str(call), call, how, log=log)) for call in mine]
 
     with ThreadPoolExecutor(LIVES_AT_ONCE) as pool:
         for some in pool.map(live_some, range(LIVES_AT_ONCE)):
@@ -118,8 +119,7 @@ async def _check(life: Life, call: int) -> None:
             assert runs[run_id].prompt == f"prompt {run_id[1:]}", call
         for run_id in answered:
             assert runs[run_id].state == "done", call
-            stored = await kept.journal.read(lambda history, run_id=run_id: history.run(run_id))
-            assert stored is not None
+            stored = await kept.stored(run_id)
             assert stored.answer == "".join(answer(int(run_id[1:]))), call
         assert not deleted & runs.keys(), call
         found = await kept.ids("prompt")

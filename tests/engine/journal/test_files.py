@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamtui.engine.journal import files
-from streamtui.engine.journal.files import COMPANIONS, WriterLock, beside, is_on_network, set_aside
+from streamtui.engine.journal.files import WriterLock, beside, is_on_network, set_aside
 from streamtui.errors import JournalError
 
 ROOT = Path(__file__).parents[3]
@@ -14,11 +14,12 @@ ROOT = Path(__file__).parents[3]
 
 def test_a_file_is_put_aside_with_all_that_belongs_to_it(path: Path) -> None:
     path.parent.mkdir()
-    for end in COMPANIONS:
+    ends = ["", "-journal", "-wal", "-shm"]
+    for end in ends:
         beside(path, end).write_text(f"content{end}")
     kept = set_aside(path)
     assert kept.name.startswith("journal.db.corrupt-2")
-    for end in COMPANIONS:
+    for end in ends:
         assert beside(kept, end).read_text() == f"content{end}"
         assert not beside(path, end).exists()
 

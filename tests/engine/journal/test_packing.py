@@ -147,7 +147,7 @@ def test_a_run_that_cannot_be_packed_stays_as_it_is_and_holds_up_no_other(
     assert [bench.run(run_id).answer for run_id in ("b", "c")] == ["La", "La"]
     rows = bench.store.connection.execute("SELECT id, packed FROM run ORDER BY key").fetchall()
     assert rows == [("a", 0), ("b", 1), ("c", 1)]
-    assert bench.store.packing.wait is None
+    assert bench.store.packing.due_in() is None
 
 
 def test_a_run_that_is_deleted_while_it_streams_stays_deleted(bench: Bench) -> None:
@@ -160,16 +160,17 @@ def test_a_run_that_is_deleted_while_it_streams_stays_deleted(bench: Bench) -> N
     assert [bench.count(table) for table in ("run", "recording", "log")] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(("limit", "value"), [("FOLD_BYTES", 2_000), ("FOLD_ROWS", 20)])
 def test_a_long_log_is_shared_out_though_nothing_ends(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
-    monkeypatch.setattr(packing, "FOLD_BYTES", 2_000)
+    monkeypatch.setattr(packing, limit, value)
     bench.start("r")
-    assert bench.store.packing.wait is None
-    while bench.store.packing.wait is None:
+    assert bench.store.packing.due_in() is None
+    while bench.store.packing.due_in() is None:
         bench.stream("r", "0123456789")
-    assert bench.store.packing.wait == 0
-    while bench.store.packing.wait == 0:
+    assert bench.store.packing.due_in() == 0
+    while bench.store.packing.due_in() == 0:
         bench.store.packing.work()
     assert bench.count("recording") >= 1
     assert bench.count("log") == 0
@@ -180,12 +181,12 @@ def test_what_ends_is_packed_at_once_unless_much_streams_beside_it(
 ) -> None:
     bench.start("a")
     bench.end("a")
-    assert bench.store.packing.wait == 0
+    assert bench.store.packing.due_in() == 0
     bench.store.packing.finish()
-    assert bench.store.packing.wait is None
+    assert bench.store.packing.due_in() is None
     monkeypatch.setattr(packing, "_SMALL_BYTES", 10)
     bench.start("b")
     bench.end("b")
-    wait = bench.store.packing.wait
+    wait = bench.store.packing.due_in()
     assert wait is not None
     assert 0 < wait <= packing.FOLD_SECONDS

@@ -1,6 +1,7 @@
 """A disk that is full, a file that is held by another, a place where none can be made."""
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def fill(path: Path, how: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.engine.journal.full_disk", path, how]
+    command = [sys.executable, "-m", "tests.engine.journal.full_disk", str(path), how]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=50)
     assert run.returncode == 0, run.stderr[-2000:]
     found: dict[str, Any] = json.loads(run.stdout)
@@ -36,7 +37,7 @@ def fill(path: Path, how: str) -> dict[str, Any]:
 def check_that_nothing_is_lost(found: dict[str, Any]) -> None:
     assert found["told"] == ["JournalStopped", "JournalResumed"]
     assert found["stopped after"] < 2
-    assert found["slowest publish"] < 0.1
+    assert found["slowest publish"] < 0.5
     assert not found["said to be safe"]
     assert found["whole"]
     assert found["meanwhile"] == "answered meanwhile"
@@ -56,7 +57,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("only root can mount a small disk")
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"no small disk could be mounted: {mounted.stderr.strip()}")
@@ -151,7 +152,7 @@ async def test_a_file_that_another_program_holds_holds_up_nobody(
                 slowest = max(slowest, time.perf_counter() - before)
                 await asyncio.sleep(0.001)
             assert 0.3 <= time.monotonic() - began < 2
-            assert slowest < 0.1
+            assert slowest < 0.25
             (stopped,) = kept.told
             assert isinstance(stopped, JournalStopped)
             assert stopped.reason == "another program holds the file"
@@ -163,8 +164,7 @@ async def test_a_file_that_another_program_holds_holds_up_nobody(
         kept.stream("end")
         kept.end()
         await kept.until_packed()
-        answer = await kept.journal.read(lambda history: history.run("r"))
-        assert answer is not None
+        answer = await kept.stored()
         assert set(answer.answer.split()) == {"La", "end"}
 
 
@@ -182,3 +182,57 @@ async def test_a_place_where_no_file_can_be_made_is_told_and_taken_once_it_is_th
         path.parent.unlink()
         await kept.until_told(JournalResumed)
         assert await kept.ids() == ["r"]
+
+
+def refusal(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("no")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "memory is full"),
+        (refusal(sqlite3.SQLITE_FULL), "the disk is full"),
+        (refusal(sqlite3.SQLITE_IOERR_WRITE), "the disk reports an error"),
+        (refusal(sqlite3.SQLITE_READONLY), "the file cannot be written"),
+        (refusal(sqlite3.SQLITE_PROTOCOL), "the database says: no"),
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (OSError(errno.EACCES, "Permission denied"), "the file cannot be made: Permission denied"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_is_refused_is_told_in_plain_words_and_written_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    async with keeping(path) as kept:
+        kept.open_session()
+        kept.start()
+        kept.stream("before ")
+        assert await kept.journal.made_safe()
+        with monkeypatch.context() as refusing:
+            refusing.setattr("streamtui.engine.journal.store.Store.write", _raise(error))
+            kept.stream("meanwhile ")
+            stopped = await kept.until_told(JournalStopped)
+            assert isinstance(stopped, JournalStopped)
+            assert stopped.reason == reason
+            kept.start("asked", "asked meanwhile")
+            assert not await kept.journal.made_safe()
+            # What is there can be read, and the next prompt leaves at once.
+            assert [run.run_id for run in (await kept.runs()).runs] == ["r"]
+        await kept.until_told(JournalResumed)
+        kept.stream("after")
+        kept.end()
+        await kept.until_packed()
+        assert (await kept.one()).answer == "before meanwhile after"
+        assert await kept.ids("asked") == ["asked"]
+    assert [type(body) for body in kept.told] == [JournalStopped, JournalResumed]
+
+
+def _raise(error: Exception) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail

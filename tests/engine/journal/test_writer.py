@@ -15,7 +15,7 @@ from streamtui.engine.journal.history import History
 from streamtui.engine.journal.ledger import Ledger
 from streamtui.engine.journal.store import Store
 from streamtui.errors import JournalError
-from streamtui.events import JournalResumed, JournalStopped, RunStarted
+from streamtui.events import JournalResumed, JournalStopped, RunStarted, SessionClosed
 from tests.engine.journal.keeping import Keeping, keeping
 
 
@@ -180,6 +180,17 @@ async def test_what_was_published_is_found_by_a_question_that_follows(path: Path
             kept.start(f"r{number}")
             assert (await kept.ids())[0] == f"r{number}"
             await asyncio.sleep(number % 7 / 1000)
+
+
+async def test_what_is_over_and_written_is_forgotten(path: Path) -> None:
+    async with keeping(path) as kept:
+        for number in range(20):
+            kept.open_session(f"s{number}")
+            kept.keep_run(f"r{number}", "Sing", "La", session_id=f"s{number}")
+            kept.bus.publish(f"s{number}", "", SessionClosed())
+        assert await kept.journal.made_safe()
+        ledger = kept.journal._writer._ledger
+        assert (ledger.numbers(), ledger.unsettled().facts) == ([], [])
 
 
 async def test_many_questions_at_once_are_all_answered(path: Path) -> None:

@@ -1,0 +1,127 @@
+"""What live panes cost: CPU and bytes for each token, and how soon a key is seen.
+
+    python -m tests.bench.panes [--json] [--seconds S] [PANESxRATE …]
+
+Beside an empty Textual app in the same run. Prints figures and asserts nothing about them.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+from tests.bench.programs import Home, Terminal, bench_server, cpu_seconds, home, memory_mib
+
+SCENARIOS = ("1x100", "16x50", "64x20", "64x200")
+GOALS = {
+    "1x100": (0.6, 45, 30),
+    "16x50": (0.2, 40, 40),
+    "64x20": (0.25, 50, 50),
+    "64x200": (0.06, 25, 50),
+}
+EMPTY = """
+from textual.app import App
+from textual.widgets import Input
+class Empty(App):
+    def compose(self):
+        yield Input(placeholder="screen is ready")
+Empty().run()
+"""
+LETTERS = "жшщюяфэъ"
+"""Typed one after the other; none of them is on the screen before."""
+
+
+def measure_empty(there: Home, seconds: float) -> tuple[float, float]:
+    """CPU seconds and bytes each second of an app that shows nothing."""
+    app = Terminal([sys.executable, "-c", EMPTY], there.environ)
+    try:
+        app.wait_for(b"creen is ready")
+        time.sleep(1.0)
+        cpu, received = cpu_seconds(app.pid), app.received
+        time.sleep(seconds)
+        return (cpu_seconds(app.pid) - cpu) / seconds, (app.received - received) / seconds
+    finally:
+        app.close()
+
+
+def measure(panes: int, rate: int, seconds: float, empty: tuple[float, float]) -> dict[str, float]:
+    """One scenario from a fresh start."""
+    count = int(rate * (seconds + 6))
+    model = f"bench/tokens/{rate}/{count}"
+    with bench_server() as url, home() as there:
+        there.configure(url)
+        command = [sys.executable, "-m", "streamtui", *["-e", model] * panes, "-p", "go"]
+        console = Terminal(command, there.environ)
+        try:
+            console.wait_for(b"dance")
+            time.sleep(2.0)
+            figures = _watch(console, there, seconds)
+        finally:
+            console.close()
+    tokens = panes * rate * seconds
+    return {
+        "cpu_ms_per_token": (figures["cpu"] - empty[0] * seconds) / tokens * 1000,
+        "console_ms_per_token": figures["console"] / tokens * 1000,
+        "bytes_per_token": (figures["bytes"] - empty[1] * seconds) / tokens,
+        "echo_p50_ms": figures["echo_p50"],
+        "echo_p95_ms": figures["echo_p95"],
+        "memory_mib": figures["memory"],
+    }
+
+
+def _watch(console: Terminal, there: Home, seconds: float) -> dict[str, float]:
+    engine = there.engine()
+    pids = [console.pid] + ([engine] if engine else [])
+    before = {pid: cpu_seconds(pid) for pid in pids}
+    received, began = console.received, time.perf_counter()
+    echoes = []
+    for number in range(10_000):
+        if time.perf_counter() - began >= seconds:
+            break
+        letter = LETTERS[number % len(LETTERS)].encode()
+        console.forget()
+        pressed = time.perf_counter()
+        console.press(letter)
+        echoes.append((console.wait_for(letter) - pressed) * 1000)
+        console.press(b"\x7f")
+        time.sleep(0.2)
+    spent = {pid: cpu_seconds(pid) - before[pid] for pid in pids}
+    return {
+        "cpu": sum(spent.values()),
+        "console": spent[console.pid],
+        "bytes": console.received - received,
+        "echo_p50": statistics.median(echoes),
+        "echo_p95": statistics.quantiles(echoes, n=20)[-1],
+        "memory": sum(map(memory_mib, pids)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("scenarios", nargs="*", default=SCENARIOS)
+    options = parser.parse_args()
+    with home() as there:
+        empty = measure_empty(there, options.seconds)
+    for name in options.scenarios:
+        panes, _, rate = name.partition("x")
+        figures = measure(int(panes), int(rate), options.seconds, empty)
+        if options.json:
+            print(json.dumps({"scenario": name, **figures}), flush=True)
+            continue
+        goal = GOALS.get(name)
+        words = f"  goal {goal[0]} ms, {goal[1]} B, {goal[2]} ms" if goal else ""
+        print(
+            f"{name:>7}: {figures['cpu_ms_per_token']:.3f} ms/token"
+            f" (console {figures['console_ms_per_token']:.3f}),"
+            f" {figures['bytes_per_token']:.0f} B/token,"
+            f" echo p50 {figures['echo_p50_ms']:.0f} p95 {figures['echo_p95_ms']:.0f} ms,"
+            f" {figures['memory_mib']:.0f} MiB{words}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
