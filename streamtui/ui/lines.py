@@ -94,7 +94,13 @@ class LineView(Widget, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._shown: list[Row] = []
+        self._drawn: list[Strip] = []
+        """The rows as they were drawn last, for `_crop`."""
+        self._crop = Region()
+        self._stale: set[int] = set()
+        """Those of them that have changed since."""
         self._palette: Palette | None = None
+        self._base: Style | None = None
 
     def show_rows(self, rows: list[Row]) -> None:
         """Put rows on screen, from the top; what is already there is left alone."""
@@ -106,12 +112,32 @@ class LineView(Widget, can_focus=True):
         ]
         if changed:
             width = self.size.width
+            self._stale.update(changed)
             self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Rows as they are drawn; Textual asks for all of them if one in the screen changes, and
+        its own way looks at every style of the widget for each."""
+        if crop != self._crop:
+            self._crop = crop
+            self._drawn = [self._draw(y) for y in crop.line_range]
+        else:
+            for y in self._stale.intersection(crop.line_range):
+                self._drawn[y - crop.y] = self._draw(y)
+        self._stale.clear()
+        return self._drawn
+
+    def _draw(self, y: int) -> Strip:
+        strip = self.render_line(y).crop(self._crop.x, self._crop.right)
+        for line_filter in self.get_line_filters():
+            strip = strip.apply_filter(line_filter, self.background_colors[1])
+        return strip
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         row = self._shown[y] if y < len(self._shown) else BLANK
-        base = self.visual_style.rich_style
+        # Textual goes through all ancestors for it; it only changes with the style sheet.
+        base = self._base = self._base or self.visual_style.rich_style
         style = self.palette.style
         segments = [Segment(span.text, base + style(span.role)) for span in row.spans if span.text]
         return Strip(segments).adjust_cell_length(width, base + style(row.fill))
@@ -125,7 +151,8 @@ class LineView(Widget, can_focus=True):
     def notify_style_update(self) -> None:
         """The theme may have changed: the same rows are drawn in its colours."""
         super().notify_style_update()
-        self._palette = None
+        self._palette = self._base = None
+        self._crop = Region()
 
     def scroll_rows(self, delta: int) -> None:
         """Move the view; down is positive."""

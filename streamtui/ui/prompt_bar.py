@@ -48,23 +48,50 @@ _EDITING = {
 }
 """Textual's own list binds ctrl+a, and ctrl+c to copying; both are taken."""
 
+_BINDINGS = (
+    *(Binding(keys, action, show=False) for keys, action in _EDITING.items()),
+    *bindings_for(Where.PROMPT),
+)
+_ELSEWHERE = frozenset({"ctrl+z"})
+"""Keys that mean something else in a pane: whether the focus goes there is only known later."""
+_ACTIONS = {
+    key: binding.action
+    for binding in _BINDINGS
+    for key in binding.key.split(",")
+    if key not in _ELSEWHERE
+}
+
 
 class PromptHistory:
     """The prompts of before, walked with up and down; the text in hand waits at the end."""
 
     def __init__(self) -> None:
         self._prompts: list[str] = []
+        self._private: set[str] = set()
         self._place = 0
         self._in_hand = ""
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """All prompts, oldest first."""
-        return tuple(self._prompts)
+        """The prompts that may be written down, oldest first."""
+        return tuple(prompt for prompt in self._prompts if prompt not in self._private)
 
-    def add(self, prompt: str) -> None:
-        """Keep a prompt; what is kept twice in a row is kept once."""
+    def is_private(self, prompt: str) -> bool:
+        """Whether a text was only ever meant for private sessions."""
+        return prompt in self._private
+
+    def add(self, prompt: str, *, private: bool = False) -> None:
+        """Keep a prompt; what is kept twice in a row is kept once.
+
+        A `private` one is never written down, unless somebody else is asked the same.
+        """
+        # It may come from another console, or from a file.
+        prompt = safe_text(prompt)
         if prompt.strip() and self._prompts[-1:] != [prompt]:
+            if not private:
+                self._private.discard(prompt)
+            elif prompt not in self._prompts:
+                self._private.add(prompt)
             self._prompts.append(prompt)
             del self._prompts[:-MOST_PROMPTS]
         self._place = len(self._prompts)
@@ -98,10 +125,7 @@ class PromptHistory:
 class Prompt(TextArea, inherit_bindings=False):
     """The text under way."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(keys, action, show=False) for keys, action in _EDITING.items()),
-        *bindings_for(Where.PROMPT),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*_BINDINGS]
 
     def __init__(self) -> None:
         super().__init__(
@@ -114,22 +138,33 @@ class Prompt(TextArea, inherit_bindings=False):
         self.cursor_blink = False
         self._typed_at = float("-inf")
         self.history_of_prompts = PromptHistory()
+        self.private = False
+        """Whether what is typed is meant for private sessions only."""
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":
-            self._take_enter(event)
+        if event.key == "enter" and self._take_enter(event):
+            return
+        if action := _ACTIONS.get(event.key):
+            # Textual would look for a binding only once the key has come back to the app, after
+            # letters that were typed behind it.
+            event.stop()
+            event.prevent_default()
+            await self.run_action(action)
         elif is_chord(event):
             event.prevent_default()
         elif event.is_printable:
             self._typed_at = event.time
 
-    def _take_enter(self, event: events.Key) -> None:
+    def _take_enter(self, event: events.Key) -> bool:
+        """Whether it was pasted: then it breaks the line."""
         event.prevent_default()
         # The key's own time: it was read in a thread, whatever the screen was busy with.
-        if event.time - self._typed_at < PASTE_GAP:
-            event.stop()
-            self._typed_at = event.time
-            self.newline()
+        if event.time - self._typed_at >= PASTE_GAP:
+            return False
+        event.stop()
+        self._typed_at = event.time
+        self.newline()
+        return True
 
     async def _on_paste(self, event: events.Paste) -> None:
         """What is pasted is drawn, so it passes the gate; what is seen is what is sent."""
@@ -166,7 +201,7 @@ class Prompt(TextArea, inherit_bindings=False):
     def take(self) -> str:
         """The text, which is then kept in the history; the prompt is empty after."""
         prompt = self.text
-        self.history_of_prompts.add(prompt)
+        self.history_of_prompts.add(prompt, private=self.private)
         self.load_text("")
         return prompt
 

@@ -4,8 +4,10 @@ from textual.message import Message
 
 from streamtui.ui.document import Bookmark, Document, Place
 from streamtui.ui.lines import LineView
-from streamtui.ui.pane_state import PaneState
+from streamtui.ui.pane_state import PaneState, is_live
 
+_WORTH_JUMPING = 8
+"""Rows from which on a view jumps; a smaller one costs little and needs all its room."""
 _PAGE_OVERLAP = 2
 """Rows of one page that are still seen on the next."""
 
@@ -48,12 +50,29 @@ class Transcript(LineView):
         self._top = self._document.start()
         self._seen: Bookmark | None = None
         """The last row there was when the view was frozen."""
+        self._wanted: Bookmark | None = None
+        """Where the view is to stand once there is room to lay anything out."""
         self._reported = (True, 0)
+        self._settle = True
+        """The next look at the end fills the view."""
 
     def update(self) -> None:
         """Show what the pane's state has gained since the last call."""
         if self._document.width:
             self._lay_out(self._document.width)
+
+    @property
+    def bookmark(self) -> Bookmark | None:
+        """What stands in the first row; None while the end is followed."""
+        if self._wanted is not None or self.following:
+            return self._wanted
+        return self._document.bookmark(self._top)
+
+    def return_to(self, bookmark: Bookmark) -> None:
+        """Stand still where a bookmark says, which may be one of another time."""
+        if bookmark.turn >= 0:
+            self._wanted = bookmark
+            self.update()
 
     def toggle_reasoning(self) -> None:
         """Unfold the reasoning of all turns, or fold it again."""
@@ -62,6 +81,7 @@ class Transcript(LineView):
 
     def on_resize(self) -> None:
         """Wrap again; a frozen view keeps the text in its top row."""
+        self._settle = True
         self._lay_out(self.size.width)
 
     def _lay_out(self, width: int) -> None:
@@ -71,7 +91,11 @@ class Transcript(LineView):
         document.sync(may_fold=self.following)
         if top is not None:
             self._top = document.place(top)
-        self._paint()
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            self._paint()
+        else:
+            self._go_to(document.place(wanted))
 
     def scroll_rows(self, delta: int) -> None:
         """Move the view; upwards freezes it, reaching the end follows again."""
@@ -94,7 +118,7 @@ class Transcript(LineView):
 
     def follow(self) -> None:
         """Show the end, and stay there."""
-        self.following = True
+        self.following = self._settle = True
         self.update()
 
     def _go_to(self, place: Place) -> None:
@@ -114,9 +138,23 @@ class Transcript(LineView):
 
     def _paint(self) -> None:
         if self.following:
-            self._top = self._bottom()
+            self._top = self._followed()
         self.show_rows(self._document.rows_from(self._top, self.size.height))
         self._report_position(0 if self.following else self._count_new())
+
+    def _followed(self) -> Place:
+        """Where the view stands while it follows. Once it is full it jumps on by half a page: with
+        every single line that moves up, the whole pane would be written again."""
+        bottom, half = self._bottom(), max(self.size.height // 2, 1)
+        settle, self._settle = self._settle or not is_live(self.pane), False
+        small = self.size.height < _WORTH_JUMPING
+        if settle or small or self._document.count(self._top, bottom) > half:
+            return bottom
+        if bottom > self._top:
+            return self._document.up(self._document.end(), half)
+        # What was folded or replaced leaves more than half of the view empty.
+        enough = self._document.count(self._top, self._document.end()) >= half
+        return self._top if enough else bottom
 
     def _count_new(self) -> int:
         document = self._document

@@ -144,3 +144,20 @@ def test_the_same_prompt_twice_is_kept_once() -> None:
     history.add("same")
     history.add("same")
     assert history.prompts == ("same",)
+
+
+async def test_keys_that_come_faster_than_they_are_handled_keep_their_order() -> None:
+    async with console(1) as c:
+        for key, character in (("a", "a"), ("backspace", "\x7f"), ("b", "b"), ("c", "c")):
+            c.app.post_message(Key(key, character))
+        await c.until(lambda: c.prompt_text == "bc", "the first letter alone is gone")
+
+
+async def test_what_is_typed_right_after_enter_is_not_sent_with_it() -> None:
+    async with console(1) as c:
+        for seconds, (key, character) in enumerate((("h", "h"), ("enter", "\r"), ("x", "x"))):
+            pressed = Key(key, character)
+            pressed.time += seconds
+            c.app.post_message(pressed)
+        await c.until(lambda: c.prompt_text == "x", "what came after waits")
+        assert [prompt for _, prompt in c.doors.sent()] == ["h"]

@@ -21,12 +21,15 @@ from streamtui.ui.log_box import LogBox
 from streamtui.ui.paint import Words
 from streamtui.ui.pane import Pane
 from streamtui.ui.prompt_bar import Prompt, PromptBar
+from streamtui.ui.replay_pane import ReplayPane
 from streamtui.ui.state import AppState, is_live, live_count
 from streamtui.ui.status_line import Line, hint_words, joined, status_words, summary_groups
 
 ROOMY = 36
 """Rows of a screen on which the event log may have more than a few."""
 MOST_LOG_ROWS = 16
+FEW_PANES = 4
+MANY_PANES = 16
 
 
 class Console(Screen[None], inherit_bindings=False):
@@ -51,6 +54,9 @@ class Console(Screen[None], inherit_bindings=False):
         self.typing = True
         """Letters are text, not commands. Stays as it is while the terminal has no focus."""
         self._lines_drawn = float("-inf")
+        self.behind: set[str] = set()
+        """Sessions with news that their panes do not show yet."""
+        self._frames = 0
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -70,15 +76,28 @@ class Console(Screen[None], inherit_bindings=False):
         now = self.clock.mono()
         if new:
             self.log_box.append(new, self.desk.numbers().get)
-        for session_id, pane in self.grid.panes.items():
-            if session_id in touched:
-                pane.update(now)
-            elif is_live(pane.state):
-                pane.let_time_pass(now)
+        self._update_panes(new, touched, now)
         steady = all(isinstance(event.body, Chunk) for event in new)
         if not steady or now - self._lines_drawn >= STEADY_SECONDS:
             self._lines_drawn = now
             self.update_lines()
+
+    def _update_panes(self, new: Sequence[Event], touched: set[str], now: float) -> None:
+        """Those with news, in turns where they are many: each frame then stays short, and what is
+        typed is seen at once."""
+        self.behind |= touched
+        at_once = {event.session_id for event in new if not isinstance(event.body, Chunk)}
+        at_once.add(self.desk.current)
+        self._frames += 1
+        turns = turns_for(len(self.grid.panes))
+        for place, (session_id, pane) in enumerate(self.grid.panes.items()):
+            its_turn = (self._frames + place) % turns == 0 or session_id in at_once
+            if session_id in self.behind and its_turn:
+                self.behind.discard(session_id)
+                pane.update(now)
+            elif is_live(pane.state):
+                pane.let_time_pass(now)
+        self.behind &= self.grid.panes.keys()
 
     def update_lines(self) -> None:
         """Bring status, tabs, prompt border and hints up to date."""
@@ -171,12 +190,18 @@ class Console(Screen[None], inherit_bindings=False):
             return
         if self.desk.current:
             # A draft that waited there while the prompt spoke to others is not lost.
-            self.prompt.history_of_prompts.add(self.drafts.get(self.desk.current, ""))
+            waiting = self.drafts.get(self.desk.current, "")
+            private = self.state.panes[self.desk.current].private
+            self.prompt.history_of_prompts.add(waiting, private=private)
             self.drafts[self.desk.current] = self.prompt.text
         self._take_up_draft(session_id)
 
     def _take_up_draft(self, session_id: str) -> None:
         self.prompt.put(self.drafts.pop(session_id, ""))
+        self.show_drafts()
+
+    def show_drafts(self) -> None:
+        """Panes for which something was typed say so."""
         for pane in self.grid.panes.values():
             pane.has_draft = bool(self.drafts.get(pane.state.session_id, "").strip())
 
@@ -192,6 +217,7 @@ class Console(Screen[None], inherit_bindings=False):
         if rows > 1:
             notes.append((f"{rows} lines", "muted"))
         targets = [self.state.panes[name] for name in self.desk.targets()]
+        self.prompt.private = bool(targets) and all(target.private for target in targets)
         if self.prompt.text and any(map(is_live, targets)):
             notes.append(("will be queued", "state-queued"))
         if notes:
@@ -205,6 +231,8 @@ class Console(Screen[None], inherit_bindings=False):
             return f"typing{live}"
         if self.log_box.has_focus_within:
             return "log"
+        if isinstance(current, ReplayPane):
+            return "replay"
         return f"panes{live}"
 
     def _layout(self) -> str:
@@ -216,6 +244,14 @@ class Console(Screen[None], inherit_bindings=False):
     def live(self) -> int:
         """How many sessions have something under way."""
         return live_count(self.state)
+
+
+def turns_for(panes: int) -> int:
+    """In how many frames all panes have had their turn: twenty, ten or six or seven times a second
+    each."""
+    if panes <= FEW_PANES:
+        return 1
+    return 2 if panes <= MANY_PANES else 3
 
 
 def log_rows(screen_rows: int) -> int:

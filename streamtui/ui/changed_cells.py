@@ -1,0 +1,199 @@
+"""Writes to the terminal only the cells that changed: over SSH bytes are what costs.
+
+Textual writes whole rows of a widget. A shadow of what was last written is compared with what would
+be written now. It stands on private parts of Textual, which are looked at before it is used; where
+they are not as expected, Textual writes as it always does.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, repeat
+from typing import TYPE_CHECKING, cast
+
+from rich.cells import get_character_cell_size
+from rich.control import Control
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from textual.app import App
+
+GAP = 6
+"""Unchanged cells between changed ones that are cheaper to write again than to pass over."""
+
+Cell = tuple[str, object]
+"""What stands in a column, and its style; the second column of a wide character holds no text."""
+
+Row = list[Cell]
+
+_UNKNOWN: Cell = ("\0", None)
+# Characters that join with their neighbours: terminals do not agree on how wide the result is, so
+# a row with one of them is written whole or not at all.
+_JOINING = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0dff"
+    "\u0e31-\u0e4e\u200b-\u200f\u20d0-\u20ff\ufe00-\ufe0f\U0001f1e6-\U0001f1ff"
+    "\U0001f3fb-\U0001f3ff\U000e0000-\U000e01ef]"
+)
+
+
+def is_usable() -> bool:
+    """Whether Textual's updates are made as this module expects them to be."""
+    chops = list(inspect.signature(ChopsUpdate.__init__).parameters)
+    layout = list(inspect.signature(LayoutUpdate.__init__).parameters)
+    return chops == ["self", "chops", "spans", "chop_ends"] and layout == [
+        "self",
+        "strips",
+        "region",
+    ]
+
+
+class Shadow:
+    """What the terminal shows, as far as it was written through here."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, Row] = {}
+
+    def forget(self) -> None:
+        """Somebody else has written to the terminal."""
+        self._rows.clear()
+
+    def through(self, update: "RenderableType") -> "RenderableType":
+        """The same update, which remembers what it writes and leaves out what is there."""
+        if isinstance(update, ChopsUpdate):
+            return cast("RenderableType", _Changed(update, self))
+        if isinstance(update, LayoutUpdate):
+            return cast("RenderableType", _Whole(update, self))
+        self.forget()
+        return update
+
+    def put(self, y: int, x: int, cells: Row) -> Row:
+        """Remember cells from a column on; returns what was there before."""
+        row = self._rows.setdefault(y, [])
+        end = x + len(cells)
+        if len(row) < end:
+            row += repeat(_UNKNOWN, end - len(row))
+        before = row[x:end]
+        row[x:end] = cells
+        return before
+
+
+class _Whole(CompositorUpdate):
+    """Everything is written, and everything remembered."""
+
+    def __init__(self, update: LayoutUpdate, shadow: Shadow) -> None:
+        self._update = update
+        self._shadow = shadow
+
+    def render_segments(self, console: "Console") -> str:
+        """All cells of the region."""
+        self._shadow.forget()
+        strips = [list(line) for line in self._update.strips]
+        self._update.strips = list(strips)
+        for y, line in enumerate(strips, self._update.region.y):
+            x = self._update.region.x
+            for strip in line:
+                x += len(self._shadow.put(y, x, cells_of(strip) or _whole(strip)))
+        return self._update.render_segments(console)
+
+
+class _Changed(CompositorUpdate):
+    """Of what is to be written, only cells that differ from what is there."""
+
+    def __init__(self, update: ChopsUpdate, shadow: Shadow) -> None:
+        self._update = update
+        self._shadow = shadow
+
+    def render_segments(self, console: "Console") -> str:
+        """Moves of the cursor, and runs of cells."""
+        written: list[str] = []
+        for y, x, strip in _strips(self._update):
+            cells = cells_of(strip)
+            before = self._shadow.put(y, x, cells or _whole(strip))
+            if not cells:
+                if before != _whole(strip):
+                    written += [Control.move_to(x, y).segment.text, strip.render(console)]
+                continue
+            for start, end in changed_runs(before, cells):
+                written.append(Control.move_to(x + start, y).segment.text)
+                written.append(_strip(cells[start:end]).render(console))
+        return "".join(written)
+
+
+def _strips(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
+    """What Textual would write: row, column, cells."""
+    chops: Sequence[Mapping[int, Strip | None]] = update.chops
+    for y, x1, x2 in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], chops[y].items(), strict=False):
+            if strip is None or x > x2 or end <= x1:
+                continue
+            whole = x1 <= x < x2 and end <= x2
+            yield y, x, strip if whole else strip.crop(0, min(end, x2) - x)
+
+
+def cells_of(strip: Strip) -> Row:
+    """A strip column by column; nothing of one that cannot be taken apart."""
+    cells: Row = []
+    for text, style, _control in strip:
+        if text.isascii():
+            cells += zip(text, repeat(style))
+        elif _JOINING.search(text):
+            return []
+        else:
+            _add_wide(cells, text, style)
+    return cells if len(cells) == strip.cell_length else []
+
+
+def _add_wide(cells: Row, text: str, style: Style | None) -> None:
+    for character in text:
+        cells.append((character, style))
+        cells += repeat(("", style), get_character_cell_size(character) - 1)
+
+
+def _whole(strip: Strip) -> Row:
+    """What stands for a strip that cannot be taken apart."""
+    text = "".join(segment.text for segment in strip)
+    return [(text, tuple(segment.style for segment in strip))] * strip.cell_length
+
+
+def changed_runs(before: Row, after: Row) -> list[tuple[int, int]]:
+    """The parts of a row to write, from and to; near ones are one."""
+    runs: list[tuple[int, int]] = []
+    for place, (old, new) in enumerate(zip(before, after, strict=True)):
+        if old == new:
+            continue
+        if runs and place - runs[-1][1] <= GAP:
+            runs[-1] = (runs[-1][0], place + 1)
+        else:
+            runs.append((place, place + 1))
+    return [(_start_of(start, after), _end_of(end, after)) for start, end in runs]
+
+
+def _start_of(place: int, cells: Row) -> int:
+    while place and not cells[place][0]:
+        place -= 1
+    return place
+
+
+def _end_of(place: int, cells: Row) -> int:
+    while place < len(cells) and not cells[place][0]:
+        place += 1
+    return place
+
+
+def _strip(cells: Row) -> Strip:
+    """Cells as a strip, neighbours of one style together."""
+    runs = ((style, "".join(text for text, _ in run)) for style, run in groupby(cells, _style_of))
+    return Strip(Segment(text, style) for style, text in runs)
+
+
+def _style_of(cell: Cell) -> Style | None:
+    return cell[1] if isinstance(cell[1], Style) else None
+
+
+def shadow_for(app: "App[None]") -> Shadow | None:
+    """A shadow for an app that draws on a terminal as usual; None where it must not be used."""
+    return None if app.is_inline or not is_usable() else Shadow()

@@ -1,0 +1,156 @@
+"""What is written when only some cells change, as a terminal shows it in the end."""
+
+from collections.abc import Iterable
+
+import pyte
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.color import Color
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
+from textual.strip import Strip
+
+from streamtui.ui.changed_cells import GAP, Shadow, cells_of, changed_runs, is_usable
+
+WIDTH, HEIGHT = 40, 3
+STYLES = (
+    Style(),
+    Style(bold=True),
+    Style(color=Color.from_ansi(2)),
+    Style(color=Color.from_ansi(2), bgcolor=Color.from_ansi(4)),
+)
+CONSOLE = Console(force_terminal=True, color_system="256", width=WIDTH)
+# Without U+200D and U+FE0F: pyte drops what follows them in the same write.
+CHARACTERS = [*"ab -─│水气Ａ👍", "e\u0301", "👩🏽", "🇩🇪"]
+TEXTS = st.lists(st.sampled_from(CHARACTERS), max_size=12).map("".join)
+PIECES = st.lists(st.tuples(TEXTS, st.sampled_from(STYLES)), max_size=5)
+FRAMES = st.lists(st.tuples(st.integers(0, HEIGHT - 1), PIECES), min_size=1, max_size=12)
+
+
+def strip_of(pieces: list[tuple[str, Style]]) -> Strip:
+    """A whole row."""
+    return Strip([Segment(text, style) for text, style in pieces if text]).adjust_cell_length(
+        WIDTH, STYLES[0]
+    )
+
+
+def update_of(y: int, strip: Strip) -> ChopsUpdate:
+    """What Textual makes of one changed row."""
+    chops: list[dict[int, Strip | None]] = [{0: None} for _ in range(HEIGHT)]
+    chops[y] = {0: strip}
+    return ChopsUpdate(chops, [(y, 0, WIDTH)], [[WIDTH]] * HEIGHT)
+
+
+class Terminal:
+    """A terminal, and how many bytes it was sent."""
+
+    def __init__(self) -> None:
+        self._screen = pyte.Screen(WIDTH, HEIGHT)
+        # As Textual sets it: what is too wide for a row must not scroll the screen.
+        self._screen.reset_mode(7, private=True)
+        self._stream = pyte.Stream(self._screen)
+        self.written = 0
+
+    def write(self, text: str) -> None:
+        self.written += len(text)
+        self._stream.feed(text)
+
+    def cells(self) -> list[list[object]]:
+        buffer = self._screen.buffer
+        return [[buffer[y][x] for x in range(WIDTH)] for y in range(HEIGHT)]
+
+
+def through(shadow: Shadow, update: ChopsUpdate | LayoutUpdate) -> str:
+    wrapped = shadow.through(update)
+    rendered: str = wrapped.render_segments(CONSOLE)  # type: ignore[union-attr]
+    return rendered
+
+
+def blank() -> LayoutUpdate:
+    rows: list[Iterable[Strip]] = [[strip_of([])] for _ in range(HEIGHT)]
+    return LayoutUpdate(rows, Region(0, 0, WIDTH, HEIGHT))
+
+
+@given(FRAMES)
+def test_the_screen_is_the_same_as_if_all_had_been_written(
+    frames: list[tuple[int, list[tuple[str, Style]]]],
+) -> None:
+    shadow, ours, textuals = Shadow(), Terminal(), Terminal()
+    ours.write(through(shadow, blank()))
+    textuals.write(blank().render_segments(CONSOLE))
+    for y, pieces in frames:
+        ours.write(through(shadow, update_of(y, strip_of(pieces))))
+        textuals.write(update_of(y, strip_of(pieces)).render_segments(CONSOLE))
+        assert ours.cells() == textuals.cells()
+
+
+def test_a_row_that_is_there_already_is_not_written() -> None:
+    shadow = Shadow()
+    through(shadow, blank())
+    first = through(shadow, update_of(1, strip_of([("hello", STYLES[1])])))
+    assert "hello" in first
+    assert through(shadow, update_of(1, strip_of([("hello", STYLES[1])]))) == ""
+
+
+def test_a_token_at_the_end_of_a_row_costs_little_more_than_itself() -> None:
+    shadow = Shadow()
+    through(shadow, update_of(0, strip_of([("a long line of text", STYLES[2])])))
+    more = through(shadow, update_of(0, strip_of([("a long line of text goes on", STYLES[2])])))
+    assert "goes on" in more
+    assert "long line" not in more
+    assert len(more) < 40
+
+
+def test_what_was_forgotten_is_written_again() -> None:
+    shadow = Shadow()
+    update = update_of(0, strip_of([("hello", STYLES[0])]))
+    through(shadow, update)
+    shadow.forget()
+    assert "hello" in through(shadow, update)
+
+
+def test_a_full_repaint_writes_everything_whatever_is_there() -> None:
+    shadow = Shadow()
+    through(shadow, blank())
+    assert through(shadow, blank()) == blank().render_segments(CONSOLE)
+
+
+def test_another_style_is_a_change() -> None:
+    shadow = Shadow()
+    through(shadow, update_of(0, strip_of([("hello", STYLES[0])])))
+    assert "hello" in through(shadow, update_of(0, strip_of([("hello", STYLES[1])])))
+
+
+def test_near_changes_are_one_run_and_far_ones_are_two() -> None:
+    def row(text: str) -> Strip:
+        return Strip([Segment(text, STYLES[0])])
+
+    before = cells_of(row("." * 30))
+    near = cells_of(row("x" + "." * GAP + "x" + "." * (28 - GAP)))
+    far = cells_of(row("x" + "." * 28 + "x"))
+    assert changed_runs(before, near) == [(0, GAP + 2)]
+    assert changed_runs(before, far) == [(0, 1), (29, 30)]
+
+
+def test_a_wide_character_is_never_cut() -> None:
+    before = cells_of(Strip([Segment("水水", STYLES[0])]))
+    after = cells_of(Strip([Segment("水气", STYLES[0])]))
+    assert [len(text) for text, _ in after] == [1, 0, 1, 0]
+    assert changed_runs(before, after) == [(2, 4)]
+
+
+def test_a_row_with_characters_that_join_is_written_whole_or_not_at_all() -> None:
+    shadow = Shadow()
+    through(shadow, blank())
+    first = strip_of([("ab 👩\u200d💻 cd", STYLES[0])])
+    second = strip_of([("ab 👩\u200d💻 ce", STYLES[0])])
+    assert "ab 👩\u200d💻 cd" in through(shadow, update_of(0, first))
+    assert "ab 👩\u200d💻 ce" in through(shadow, update_of(0, second))
+    assert through(shadow, update_of(0, second)) == ""
+
+
+def test_the_textual_that_is_installed_is_the_one_this_is_made_for() -> None:
+    assert is_usable()
