@@ -149,12 +149,17 @@ def _exit_code(run: Callable[[], Any]) -> int:
 def _explain(error: Exception) -> int:
     import traceback
 
+    from streamtui.cli.outcome import EXIT_CODES
     from streamtui.cli.output import say
-    from streamtui.errors import ConfigError
+    from streamtui.errors import ConfigError, RunError
 
     if isinstance(error, ConfigError):
         say(str(error) if error.file else f"streamtui: {error}")
         return USAGE
+    if isinstance(error, RunError):
+        said = error.info()
+        say(f"streamtui: {said.words}")
+        return EXIT_CODES[said.kind]
     if isinstance(error, OSError) and error.errno in _FULL:
         say(f"streamtui: cannot write: {error.strerror}")
         return USAGE

@@ -58,10 +58,12 @@ def complete_endpoint(
     context: click.Context, _option: click.Parameter, incomplete: str
 ) -> list[str]:
     """The names of endpoints that begin so, for a shell."""
+    from streamtui.config import load_config
     from streamtui.errors import ConfigError
 
     try:
-        names = load(config_path(context)).endpoints
+        # Nobody who presses tab wants to be asked for a password.
+        names = load_config(config_path(context), run_commands=False).endpoints
     except ConfigError:
         return []
     return [name for name in names if name.startswith(incomplete)]

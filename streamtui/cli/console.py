@@ -51,9 +51,12 @@ def _show(
     restore: bool = False,
 ) -> int:
     from streamtui.cli.console_engine import ConsoleEngine
+
+    engine = ConsoleEngine(config.history)
+    # Textual takes a while to import: the engine is looked for, or starts, meanwhile.
     from streamtui.ui.app import StreamTUIApp
 
-    with ConsoleEngine(config.history) as engine:
+    with engine:
         app = StreamTUIApp(
             engine.doors,
             config,
@@ -63,10 +66,11 @@ def _show(
             restore=restore,
             fallback=config.endpoint(config.default_endpoint),
             reattach=engine.reattach if engine.outlives_us else None,
+            on_mounted=engine.report_to,
             load_config=lambda: common.load(common.config_path(context)),
         )
-        engine.on_lost = app.engine_lost
         app.run()
+        engine.raise_mismatch()
     return app.return_code or 0
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from msgspec import structs
 
-from streamtui.config import EMBEDDED_DEMO_URL, Config, Endpoint
+from streamtui.config import Config, Endpoint
 from streamtui.engine.reports import ModelList, ProbeReport, Stage
-from streamtui.engine.routes import route_words
+from streamtui.engine.routes import address_words, route_words
 from streamtui.events import ErrorInfo
+from streamtui.redact import mask_url
 from streamtui.safe_text import safe_line
 
 _DEFAULTS = Endpoint("", "", "")
@@ -46,7 +47,7 @@ def list_object(endpoint: Endpoint, config: Config) -> dict[str, Any]:
         "endpoint": endpoint.name,
         "model": endpoint.model,
         "dialect": endpoint.dialect,
-        "base_url": endpoint.base_url,
+        "base_url": mask_url(endpoint.base_url),
         "default": endpoint.name == config.default_endpoint,
         "route": route_words(endpoint),
         "key_source": endpoint.key_source or None,
@@ -82,8 +83,7 @@ def _aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _details(endpoint: Endpoint, config: Config) -> Iterator[str]:
-    is_built_in = endpoint.base_url == EMBEDDED_DEMO_URL
-    yield "built in" if is_built_in else endpoint.base_url
+    yield address_words(endpoint)
     yield route_words(endpoint)
     if endpoint.key_source:
         yield f"key from {endpoint.key_source}"
@@ -127,10 +127,8 @@ def _joined(items: Iterable[str], width: int | None) -> list[str]:
 
 def heading(endpoint: Endpoint) -> str:
     """What is tested."""
-    url = "built in" if endpoint.base_url == EMBEDDED_DEMO_URL else endpoint.base_url
-    return safe_line(
-        _GAP.join(filter(None, (endpoint.name, endpoint.model, endpoint.dialect, url)))
-    )
+    parts = (endpoint.name, endpoint.model, endpoint.dialect, address_words(endpoint))
+    return safe_line(_GAP.join(filter(None, parts)))
 
 
 def report_lines(
@@ -141,7 +139,7 @@ def report_lines(
     for stage in report.stages:
         lines += _stage_lines(stage, report, width)
     if report.error:
-        lines += _line("error", error_words(report.error), width)
+        lines += _line("error", report.error.words, width)
     else:
         lines += _timed_line("in all", _milliseconds(report.seconds), "", width)
     if models is not None:
@@ -157,7 +155,7 @@ def report_object(
         "endpoint": report.endpoint,
         "model": report.model,
         "dialect": report.dialect,
-        "base_url": endpoint.base_url,
+        "base_url": mask_url(endpoint.base_url),
         "route": report.route,
         "stages": [
             {"name": stage.name, "ms": _rounded(stage.seconds), "words": stage.words}
@@ -170,11 +168,6 @@ def report_object(
         "models": list(models.models) if models and not models.error else None,
         "models_error": _error_object(models.error) if models else None,
     }
-
-
-def error_words(error: ErrorInfo) -> str:
-    """What happened, and what to do about it."""
-    return f"{error.message}. {error.hint}." if error.hint else f"{error.message}."
 
 
 def _stage_lines(stage: Stage, report: ProbeReport, width: int | None) -> list[str]:
@@ -204,7 +197,7 @@ def _hanging(start: str, words: str, width: int | None) -> list[str]:
 
 def _model_lines(models: ModelList, width: int | None, *, all_models: bool) -> list[str]:
     if models.error:
-        return _line("models", error_words(models.error), width)
+        return _line("models", models.error.words, width)
     count = len(models.models)
     if all_models:
         indent = _GAP * 2

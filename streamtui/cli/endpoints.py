@@ -3,7 +3,7 @@
 import click
 
 from streamtui.cli import common
-from streamtui.cli.output import emit, emit_object, say, terminal_width
+from streamtui.cli.output import emit, emit_json, say, terminal_width
 
 _TEST_EPILOG = """\
 Each test asks one short question and leaves when the answer begins; that costs a few tokens. Stages
@@ -38,7 +38,7 @@ def print_list(context: click.Context, as_json: bool) -> int:
 
     if as_json:
         for endpoint in config.endpoints.values():
-            emit_object(list_object(endpoint, config))
+            emit_json(list_object(endpoint, config))
     else:
         emit("\n".join(list_lines(config, terminal_width())))
     return 0
@@ -56,14 +56,13 @@ def print_models(context: click.Context, endpoint: str) -> int:
 
     import asyncio
 
-    from streamtui.cli.endpoint_words import error_words
     from streamtui.cli.outcome import EXIT_CODES
     from streamtui.safe_text import safe_line
 
     with common.open_engine() as doors:
         found = asyncio.run(doors.models(target))
     if found.error:
-        say(f"{target.name}: {error_words(found.error)}")
+        say(f"{target.name}: {found.error.words}")
         return EXIT_CODES[found.error.kind]
     for model in found.models:
         emit(safe_line(model))

@@ -128,6 +128,8 @@ class Answer:
         self.session_id = ""
         self.enough = False
         """All that was wanted has come; how the run ends is of no interest."""
+        self.unread = False
+        """It was given up because too much of it waited to be read."""
         self.end: RunEnd | None = None
         self.tool_calls: dict[int, ToolCall] = {}
         self._pieces: list[str] = []
@@ -178,6 +180,8 @@ class Answer:
     def exit_code(self) -> int:
         if self.enough:
             return ANSWERED
+        if self.unread:
+            return BROKEN
         return BUG if self.end is None else code_of(self.end)
 
     def summary(self) -> dict[str, Any]:

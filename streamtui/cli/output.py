@@ -51,6 +51,11 @@ class Output:
         """Whether text waits for the reader."""
         return bool(self._pending) and not self.reader_gone
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait for the reader."""
+        return len(self._pending)
+
     def put(self, text: str) -> None:
         """Add text to what is to be written."""
         text = self._prepared(text)
@@ -125,7 +130,7 @@ def is_terminal(stream: IO[Any] | None) -> bool:
 
 
 def emit_json(value: Any) -> None:
-    """A struct, or what JSON knows, as one line on standard output."""
+    """An answer for programs, a struct or what JSON knows: one line on standard output."""
     from msgspec import to_builtins
 
     click.echo(json_line(to_builtins(value), is_terminal=is_terminal(sys.stdout)), nl=False)
@@ -133,12 +138,11 @@ def emit_json(value: Any) -> None:
 
 def emit(text: str) -> None:
     """The answer to a command: for a terminal made safe, for a pipe as it is."""
-    click.echo(safe_text(text) if is_terminal(sys.stdout) else text)
+    # Without `color` click would take for a pipe what looks like a colour out of the text.
+    click.echo(safe_text(text) if is_terminal(sys.stdout) else text, color=True)
 
 
-def emit_object(value: Any) -> None:
-    """An answer for programs: one line of JSON."""
-    click.echo(json_line(value, is_terminal=is_terminal(sys.stdout)), nl=False)
+emit_object = emit_json
 
 
 def terminal_width() -> int | None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from streamtui.cli.outcome import Answer
 from streamtui.cli.output import Output, json_line
-from streamtui.events import Event
+from streamtui.events import Event, RunCompleted
 from streamtui.safe_text import safe_line
 
 _SHOWN_ARGUMENTS = 200
@@ -22,11 +22,22 @@ class Printer(Protocol):
 
 
 class TextPrinter:
-    """The answers one after the other: the first one live, the others as their turn comes."""
+    """The answers one after the other: the first one live, the others as their turn comes.
 
-    def __init__(self, output: Output, answers: Sequence[Answer], separator: str = "") -> None:
+    `empty` is said of one that ends well and holds nothing to print.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        answers: Sequence[Answer],
+        separator: str = "",
+        *,
+        empty: str = "the answer is empty.",
+    ) -> None:
         self._output = output
         self._separator = separator
+        self._empty = empty
         self._held: dict[Answer, list[str]] = {answer: [] for answer in answers}
         self._turns = deque(answers)
         self._has_headings = len(answers) > 1
@@ -53,6 +64,8 @@ class TextPrinter:
                 f"{answer.label}: the model calls the tool {call.name or '?'}({arguments}). "
                 "--json prints the call."
             )
+        if isinstance(answer.end, RunCompleted) and not answer.text and not answer.tool_calls:
+            self._output.say(f"{answer.label}: {self._empty}")
         if self._turns:
             self._output.put("\n")
             self._put_heading()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from streamtui.cli.endpoint_words import heading, report_lines, report_object
 from streamtui.cli.outcome import EXIT_CODES
-from streamtui.cli.output import emit, emit_object, terminal_width
+from streamtui.cli.output import emit, emit_json, terminal_width
 from streamtui.config import Endpoint
 from streamtui.engine.doors import Doors
 from streamtui.engine.reports import ModelList, ProbeReport
@@ -38,7 +38,7 @@ class Tests:
         place = len(self.codes)
         report, models = self._ended[place]
         if self._as_json:
-            emit_object(report_object(self._targets[place], report, models))
+            emit_json(report_object(self._targets[place], report, models))
         else:
             lines = report_lines(
                 report, models, width=terminal_width(), all_models=self._all_models

@@ -31,6 +31,9 @@ from streamtui.events import (
 LAST_WRITE_SECONDS = 2.0
 """How long a cancelled command goes on offering its text to a reader that does not read."""
 
+MOST_WAITING_BYTES = 64 * 1024**2
+"""What a reader may leave unread; a stream that never ends would fill any memory behind it."""
+
 ROUND_SECONDS = 0.01
 """What comes within this leaves together: over SSH the packet costs more than the text in it."""
 
@@ -84,15 +87,24 @@ class Relay:
             self._doors.cancel(answer.session_id)
 
     def _heed_the_outside(self, answers: Sequence[Answer]) -> None:
-        """Cancel when we are told to end, or when nobody reads any more."""
+        """Cancel when we are told to end, or when nobody reads any more, or far too slowly."""
         if self._output.reader_gone:
             for answer in answers:
                 answer.enough |= answer.end is None
+        elif self._output.waiting > MOST_WAITING_BYTES:
+            self._give_up(answers)
         elif not self._interrupts.asked:
             return
         if not self._cancelled:
             self._cancelled = True
             self._doors.cancel_all()
+
+    def _give_up(self, answers: Sequence[Answer]) -> None:
+        if not self._cancelled:
+            waiting = f"{MOST_WAITING_BYTES // 1024**2:,} MiB wait for whoever reads the output"
+            self._output.say(f"streamtui: stopped: {waiting}. Have it read faster, or --limit it.")
+        for answer in answers:
+            answer.unread |= answer.end is None
 
     def _write_the_rest(self) -> None:
         deadline: float | None = None

@@ -1,18 +1,34 @@
-"""`streamtui serve`: the demo server by itself, for any client."""
+"""`streamtui serve`: the demo server by itself, for any client; or recordings in its place."""
 
 import os
 import signal
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from streamtui.cli.output import Trouble, say
+from streamtui.cli.recordings import WHAT_HELP, dialect_option
 
 if TYPE_CHECKING:
+    from streamtui.cli.serve_words import Offer
     from streamtui.demo.server import DemoServer
 
+_EPILOG = f"""\
+With --replay the demo models are gone, and whatever is asked gets a recording: the one that the
+client names as its model, replay/NAME, or else the next in turn. A recorded response is answered
+byte for byte on any path; a stored run in every dialect, with the pauses that it had.
 
-@click.command("serve")
+\b
+Examples:
+  streamtui serve --port 8000
+  streamtui serve --replay recorded.http --speed 0
+  streamtui serve --replay 01934f2a-7b1c --replay refused.http
+
+{WHAT_HELP}"""
+
+
+@click.command("serve", epilog=_EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
 @click.option(
     "--port",
@@ -20,23 +36,67 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 65535),
     help="Where to listen; without it, on a free port.",
 )
-def command(host: str, port: int) -> int:
+@click.option(
+    "--replay",
+    "replays",
+    metavar="WHAT",
+    multiple=True,
+    help="Answer with this recording. Repeat it: they are answered in turn.",
+)
+@dialect_option
+@click.option(
+    "--speed",
+    metavar="N",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 1_000_000),
+    help="So many times as fast; 0 is at once.",
+)
+def command(host: str, port: int, replays: tuple[str, ...], dialect: str, speed: float) -> int:
     """Run the demo server until it is interrupted."""
     import asyncio
 
-    from streamtui.demo.server import DemoServer
-
+    if dialect and not replays:
+        raise click.UsageError("--dialect says how to read a recording: give one with --replay.")
+    offers = _offers(replays, dialect)
     try:
-        server = DemoServer(host, port)
+        server = _server(offers, host, port, 1 / speed if speed else 0.0)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--host") from error
-    asyncio.run(_serve(server, f"{host}:{port}"))
+    asyncio.run(_serve(server, offers, f"{host}:{port}"))
     return 0
 
 
-async def _serve(server: "DemoServer", address: str) -> None:
+def _server(offers: "Sequence[Offer]", host: str, port: int, pace: float) -> "DemoServer":
+    if offers:
+        from streamtui.demo.replay_server import ReplayServer
+
+        return ReplayServer({o.name: o.served for o in offers}, host, port, pace=pace)
+
+    from streamtui.demo.server import DemoServer
+
+    return DemoServer(host, port, pace=pace)
+
+
+def _offers(replays: Sequence[str], dialect: str) -> "list[Offer]":
+    if not replays:
+        return []
+
+    from streamtui.cli.recordings import load
+    from streamtui.cli.serve_words import offers_of
+
+    loaded = [load(what, dialect) for what in replays]
+    try:
+        return offers_of(loaded)
+    except ValueError as error:
+        raise Trouble(f"{error}.") from error
+
+
+async def _serve(server: "DemoServer", offers: "Sequence[Offer]", address: str) -> None:
     """Start, say where, and wait for SIGINT or SIGTERM."""
     import asyncio
+
+    from streamtui.cli.serve_words import demo_curl, replay_curl, usage_lines
 
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -50,16 +110,11 @@ async def _serve(server: "DemoServer", address: str) -> None:
         raise Trouble(f"cannot listen on {address}: {cause}.") from error
     try:
         click.echo(server.base_url)
-        click.echo(_curl(server.base_url))
+        root = server.root_url
+        click.echo(replay_curl(offers[0], root) if offers else demo_curl(server.base_url))
+        for line in usage_lines(offers, root):
+            say(line)
         say("Any client can use it, with any key. Ctrl+C ends it.")
         await ended.wait()
     finally:
         await server.aclose()
-
-
-def _curl(base_url: str) -> str:
-    return (
-        f"curl -N {base_url}/chat/completions -H 'Content-Type: application/json' -d "
-        '\'{"model": "demo/verse", "stream": true, '
-        '"messages": [{"role": "user", "content": "A verse about sparkling water"}]}\''
-    )

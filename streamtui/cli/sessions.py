@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import click
 
 from streamtui.cli.codes import ANSWERED
-from streamtui.cli.output import Trouble, emit, emit_json, say
+from streamtui.cli.output import Trouble, emit, emit_json, say, terminal_width
 from streamtui.safe_text import safe_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamtui.engine.doors import Query
     from streamtui.engine.reports import Answer, SessionSummary
 
-_PROMPT_CHARS = 60
-_ID_CHARS = 18
-"""A UUID of version 7 begins with its time: so much of it is one's own within a millisecond."""
+_COLUMNS = ("SESSION", "STATE", "ENDPOINT", "RUNS", "PROMPT")
 
 
 @click.group("sessions", invoke_without_command=True)
@@ -33,18 +33,14 @@ def list_command(as_json: bool) -> int:
 
 def print_list(as_json: bool) -> int:
     """Print the sessions that are open; without an engine there are none."""
-    from streamtui.engine.doors import ListSessions
-    from streamtui.engine.reports import SessionList
-
-    found = ask(ListSessions())
-    sessions = found.sessions if isinstance(found, SessionList) else ()
-    if not sessions and not as_json:
-        say("Nothing is open. `streamtui` opens a console.")
-    for session in sessions:
-        if as_json:
+    sessions = _open_sessions()
+    if as_json:
+        for session in sessions:
             emit_json(session)
-        else:
-            emit(_row(session))
+    elif sessions:
+        emit("\n".join(list_lines(sessions, terminal_width())))
+    else:
+        say("Nothing is open. `streamtui` opens a console.")
     return ANSWERED
 
 
@@ -59,10 +55,30 @@ def attach(context: click.Context) -> int:
 
 @group.command("stop")
 @click.argument("session_ids", metavar="[SESSION]…", nargs=-1)
-@click.option("--force", is_flag=True, help="Also while something streams.")
+@click.option("--force", is_flag=True, help="End the engine also while something streams.")
 def stop(session_ids: tuple[str, ...], force: bool) -> int:
-    """End sessions, named by the beginning of their ids; without any, end the engine itself."""
+    """End sessions, named by the beginnings of their ids, and what streams in them.
+
+    Without any, end the engine itself. What was received is kept.
+    """
     return _stop_sessions(session_ids) if session_ids else _stop_engine(force)
+
+
+def list_lines(sessions: "Sequence[SessionSummary]", width: int | None) -> list[str]:
+    """The sessions as a table; `width` in cells, None where lines may have any length."""
+    from streamtui.cli.tables import short_ids, table
+
+    ids = short_ids([session.session_id for session in sessions])
+    rows = [((ids[each.session_id], *_cells(each)), (each.prompt,)) for each in sessions]
+    return table(_COLUMNS, rows, width)
+
+
+def _cells(session: "SessionSummary") -> tuple[str, str, str]:
+    from streamtui.cli.tables import whom
+
+    state = "live" if session.live else "idle"
+    private = ", private" if session.private else ""
+    return f"{state}{private}", whom(session.endpoint, session.model), str(session.runs)
 
 
 def _stop_engine(force: bool) -> int:
@@ -72,45 +88,57 @@ def _stop_engine(force: bool) -> int:
     if stopped is None:
         say("No engine runs.")
     elif not stopped.ends:
-        plural = "session streams" if stopped.live == 1 else "sessions stream"
-        raise Trouble(f"{stopped.live} {plural}: --force ends them, what they received is kept.")
+        subject = "1 session streams" if stopped.live == 1 else f"{stopped.live} sessions stream"
+        raise Trouble(f"{subject}. --force ends them all the same; what they received is kept.")
     else:
-        say("The engine has ended; everything it received is kept.")
+        say("The engine has ended. What it received is kept.")
     return ANSWERED
 
 
-def _stop_sessions(beginnings: tuple[str, ...]) -> int:
-    from streamtui.engine.doors import EndSessions, ListSessions
+def _stop_sessions(beginnings: "Sequence[str]") -> int:
+    from streamtui.engine.doors import EndSessions
+
+    sessions = _open_sessions()
+    ids = tuple(dict.fromkeys(_session_id(sessions, beginning) for beginning in beginnings))
+    ask(EndSessions(ids))
+    say("1 session ended." if len(ids) == 1 else f"{len(ids)} sessions ended.")
+    return ANSWERED
+
+
+def _session_id(sessions: "Sequence[SessionSummary]", beginning: str) -> str:
+    ids = [session.session_id for session in sessions]
+    matching = [name for name in ids if name.startswith(beginning)]
+    if beginning in matching:
+        return beginning
+    if len(matching) != 1:
+        how_many = "no session begins" if not matching else f"{len(matching)} sessions begin"
+        shown = safe_line(beginning, limit=40)
+        raise Trouble(f"{how_many} with “{shown}”. Nothing was ended.")
+    return matching[0]
+
+
+def _open_sessions() -> "tuple[SessionSummary, ...]":
+    from streamtui.engine.doors import ListSessions
     from streamtui.engine.reports import SessionList
 
     found = ask(ListSessions())
-    sessions = found.sessions if isinstance(found, SessionList) else ()
-    ids = []
-    for beginning in beginnings:
-        matching = [s.session_id for s in sessions if s.session_id.startswith(beginning)]
-        if len(matching) != 1:
-            how_many = "no session begins" if not matching else "several sessions begin"
-            raise Trouble(f"{how_many} with {safe_line(beginning, limit=40)}; nothing was ended.")
-        ids += matching
-    ask(EndSessions(tuple(ids)))
-    say(f"{len(ids)} ended.")
-    return ANSWERED
+    return found.sessions if isinstance(found, SessionList) else ()
 
 
 def ask(query: "Query") -> "Answer | None":
-    """What the engine answers, if one runs."""
+    """What the engine answers; None where none runs. Raises Trouble where it cannot."""
+    from streamtui.engine.host.client import EngineMismatchError
     from streamtui.engine.host.commands import ask_running
+    from streamtui.engine.reports import NotFound, Unanswered
     from streamtui.errors import RunError
 
     try:
-        return ask_running(query)
+        answer = ask_running(query)
+    except EngineMismatchError as error:
+        streams = "1 session streams" if error.live == 1 else f"{error.live} sessions stream"
+        raise Trouble(f"{error}; {streams} there. {error.hint}.") from error
     except RunError as error:
-        raise Trouble(f"{error}. {error.hint}.") from error
-
-
-def _row(session: "SessionSummary") -> str:
-    state = "live" if session.live else "idle"
-    private = " private" if session.private else ""
-    whom = safe_line(f"{session.endpoint} {session.model}", limit=32)
-    prompt = safe_line(session.prompt, limit=_PROMPT_CHARS)
-    return f"{session.session_id[:_ID_CHARS]}  {state}{private}  {whom:<32}  {prompt}".rstrip()
+        raise Trouble(error.info().words) from error
+    if isinstance(answer, NotFound | Unanswered) and answer.error:
+        raise Trouble(answer.error.words)
+    return answer

@@ -12,7 +12,6 @@ import click
 from streamtui.cli import common
 
 if TYPE_CHECKING:
-    from streamtui.cli.outcome import Answer
     from streamtui.cli.printers import Printer
     from streamtui.cli.watch_output import Lines
     from streamtui.cli.watch_target import Form, Input
@@ -295,19 +294,9 @@ def _print(
 
     output = Output(_STDOUT, is_terminal=is_terminal(sys.stdout))
     answer = Answer(endpoint, limit=limit) if lines is None else Listener(endpoint)
-    printer: Printer = TextPrinter(output, [answer])
+    # A chain that ends with something else than text has said nothing, and did well.
+    empty = "it ended without any text. --events prints what it did."
+    printer: Printer = TextPrinter(output, [answer], empty=empty)
     if lines is not None:
         printer = LinePrinter(output, lines, limit)
-    code = stream(prompt, [answer], output, printer, by_chunk=True, engine=engine)
-    if lines is None:
-        _explain_silence(answer)
-    return code
-
-
-def _explain_silence(answer: "Answer") -> None:
-    """A chain that ends with something else than text has said nothing, and did well."""
-    from streamtui.cli.output import say
-    from streamtui.events import RunCompleted
-
-    if isinstance(answer.end, RunCompleted) and not answer.text and not answer.tool_calls:
-        say(f"{answer.label}: it ended without any text. --events prints what it did.")
+    return stream(prompt, [answer], output, printer, by_chunk=True, engine=engine)

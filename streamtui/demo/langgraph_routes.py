@@ -4,7 +4,7 @@ Unlike the other dialects it has a memory, so its answers take a way of their ow
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from aiohttp import web
@@ -17,8 +17,8 @@ from streamtui.demo.exchange import RECORD, drop, request_fields
 from streamtui.demo.langgraph import ASSISTANTS, LangGraph, assistant_id, name_of_assistant
 from streamtui.demo.langgraph_runs import Run, Thread, Threads
 from streamtui.demo.model_lists import NO_DATE
-from streamtui.demo.scripts import write_script
-from streamtui.demo.turnstile import Turnstile
+from streamtui.demo.question import Question
+from streamtui.demo.scripts import Script
 from streamtui.ids import new_id
 
 _HEARTBEAT = b": heartbeat\r\n\r\n"
@@ -28,6 +28,8 @@ _LAST_SEEN = "Last-Event-ID"
 
 Route = tuple[str, str, Handler]
 """Method, path and who answers."""
+Compose = Callable[[web.Request, Question], Script]
+"""What is answered to a question; raises `Refusal`."""
 
 
 class _NewThread(Struct):
@@ -45,9 +47,9 @@ class _Search(Struct):
 class GraphRoutes:
     """The API of one server. A `pace` of 0 is one for models; hearts beat as always."""
 
-    def __init__(self, dialect: LangGraph, turnstile: Turnstile, pace: float) -> None:
+    def __init__(self, dialect: LangGraph, compose: Compose, pace: float) -> None:
         self._dialect = dialect
-        self._turnstile = turnstile
+        self._compose = compose
         self._pace = pace
         self._heartbeat = _HEARTBEAT_SECONDS * (pace or 1)
         self._threads = Threads()
@@ -118,8 +120,7 @@ class GraphRoutes:
             self._threads.create(thread_id, None)
         thread = await self._known_thread(request) if thread_id else Thread(new_id())
         question = self._dialect.read(fields | {"remembered": thread.messages})
-        self._turnstile.check(question, request.headers.get("Idempotency-Key"))
-        script = write_script(question)
+        script = self._compose(request, question)
         run = Run(request[RECORD].request_id, thread, question, script, _clock(), self._pace)
         thread.add(question.form.messages[len(thread.messages) :])
         thread.add_run(run)

@@ -15,7 +15,7 @@ from streamtui.demo.dialect import Refusal
 from streamtui.demo.langgraph import GraphWriter, RunForm, assistant_id, error_object
 from streamtui.demo.pacing import schedule
 from streamtui.demo.question import Question
-from streamtui.demo.scripts import FAILURE, Ending, Script
+from streamtui.demo.scripts import Ending, Script
 from streamtui.ids import new_id
 
 _KEPT_THREADS = 1_000
@@ -214,7 +214,7 @@ class Run:
     def outcome(self) -> dict[str, Any]:
         """What those get who wait for the end: the state, or the error."""
         if self.status == "error":
-            return {"__error__": error_object(FAILURE)}
+            return {"__error__": error_object(self._script.failure)}
         return {"messages": self._thread.messages}
 
     def as_object(self) -> dict[str, Any]:
@@ -234,9 +234,9 @@ class Run:
     def _end(self) -> None:
         match self._script.ending:
             case Ending.ERROR:
-                self._keep(self._writer.failure(FAILURE))
+                self._keep(self._writer.failure(self._script.failure))
                 self.status = "error"
-            case Ending.DROP:
+            case Ending.DROP | Ending.CUT:
                 self.status = "error"
             case ending:
                 self._keep(self._writer.closing(ending, self._script.usage))

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from bisect import bisect_right
 from collections.abc import AsyncGenerator
 from itertools import islice
 
@@ -28,8 +29,26 @@ class Schedule(Struct, frozen=True):
         return _steps_due(now - self.begin, self.interval, played)
 
 
-def schedule(script: Script, pace: float, now: float) -> Schedule:
+class RecordedSchedule(Struct, frozen=True):
+    """Step i is due at begin + offsets[i]; the last offset is the ending's."""
+
+    begin: float
+    offsets: tuple[float, ...]
+
+    def due_at(self, played: int) -> float:
+        """When the step after those that were played is due."""
+        return self.begin + self.offsets[min(played, len(self.offsets) - 1)]
+
+    def steps_due(self, now: float, played: int) -> int:
+        """How many to play now, given that one is due."""
+        overdue = bisect_right(self.offsets, now - self.begin) - played
+        return min(max(1, overdue), MAX_BATCH)
+
+
+def schedule(script: Script, pace: float, now: float) -> Schedule | RecordedSchedule:
     """For a script that starts now; `pace` multiplies all delays."""
+    if script.offsets:
+        return RecordedSchedule(now, tuple(offset * pace for offset in script.offsets))
     return Schedule(now + script.delay * pace, pace / script.rate)
 
 

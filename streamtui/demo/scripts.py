@@ -11,6 +11,7 @@ from itertools import chain, cycle, islice
 from msgspec import Struct
 from msgspec.structs import replace
 
+from streamtui.config.known import DEMO_OPENAI_MODELS
 from streamtui.demo import answers
 from streamtui.demo.answers import Draft, ToolCall
 from streamtui.demo.question import Question
@@ -59,6 +60,8 @@ class Ending(StrEnum):
     """An error object inside the good stream."""
     DROP = "drop"
     """The connection is cut, without the end of the answer."""
+    CUT = "cut"
+    """The response ends as it should, without the end of the answer."""
     STALL = "stall"
     """Nothing more, on a connection that stays open until the client leaves."""
 
@@ -85,10 +88,17 @@ class Script(Struct, frozen=True, kw_only=True):
     usage: Usage
     cut_after: int | None = None
     """Steps after which the connection is cut once, and the answer goes on all the same."""
+    failure: str = FAILURE
+    """What is told of `Ending.ERROR`."""
+    recorded: tuple[Step, ...] = ()
+    """Steps that were recorded, in the place of the draft's."""
+    offsets: tuple[float, ...] = ()
+    """When each of those is due and, last of all, the ending: in seconds after the start. Empty
+    where all follow at the rate."""
 
     def steps(self) -> Iterator[Step]:
-        """Reasoning, then text, then the tool call, up to the length."""
-        return islice(_all_steps(self.draft), self.length)
+        """What was recorded, or reasoning, then text, then the tool call; up to the length."""
+        return islice(self.recorded or _all_steps(self.draft), self.length)
 
 
 class Model(Struct, frozen=True, kw_only=True):
@@ -118,9 +128,7 @@ MODELS = {
     "demo/stall": Model(compose=answers.a_dozen_tokens, rate=20, ending=Ending.STALL),
     "demo/error": Model(compose=answers.half, rate=25, ending=Ending.ERROR),
     "demo/tools": Model(compose=answers.tools, rate=30),
-    # The names that examples for OpenAI's endpoints use, so that they run here as they are.
-    "gpt-3.5-turbo-instruct": Model(compose=answers.verse, rate=25),
-    "gpt-4o-mini": Model(compose=answers.verse, rate=25),
+    **dict.fromkeys(DEMO_OPENAI_MODELS, Model(compose=answers.verse, rate=25)),
 }
 
 

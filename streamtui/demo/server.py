@@ -6,7 +6,7 @@ Never listens beyond loopback, never answers another Host, never opens a file.
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -44,7 +44,7 @@ from streamtui.demo.openai_responses import OpenAIResponses
 from streamtui.demo.pacing import paced
 from streamtui.demo.question import Question
 from streamtui.demo.records import RequestRecord
-from streamtui.demo.scripts import FAILURE, MODELS, Ending, Script, Step, write_script
+from streamtui.demo.scripts import MODELS, Ending, Script, Step, write_script
 from streamtui.demo.turnstile import Turnstile
 from streamtui.ids import new_id
 
@@ -129,6 +129,16 @@ class DemoServer:
         host, port = self._address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def models(self) -> Collection[str]:
+        """Those that it lists."""
+        return MODELS
+
+    @property
+    def greeting(self) -> str:
+        """What somebody reads who looks at it with a browser."""
+        return GREETING
+
     async def start(self) -> None:
         """Binds and listens; raises OSError, such as for a port that is taken."""
         if self._runner is not None:
@@ -164,16 +174,16 @@ class DemoServer:
     def _application(self) -> web.Application:
         app = web.Application(middlewares=[self._watch], client_max_size=_LARGEST_BODY)
         app.on_response_prepare.append(_add_request_id)
-        app.router.add_get("/", _greet)
-        for path, models in MODEL_LISTS.items():
-            app.router.add_get(path, _lister(models))
+        app.router.add_get("/", self._greet)
+        for path, document in MODEL_LISTS.items():
+            app.router.add_get(path, self._lister(document))
         for dialect in DIALECTS:
             handler = self._handler(dialect)
             self._dialects[handler] = dialect
             app.router.add_post(dialect.path, handler)
             if isinstance(dialect, LangServe):
                 self._add_runnable(app, dialect)
-        for method, path, handler in GraphRoutes(GRAPH, self._turnstile, self._pace).routes():
+        for method, path, handler in GraphRoutes(GRAPH, self._compose, self._pace).routes():
             app.router.add_route(method, path, handler)
             self._dialects[handler] = GRAPH
         return app
@@ -220,11 +230,29 @@ class DemoServer:
                     request[RECORD].body = json_object(raw)
             finally:
                 self._remember(request[RECORD])  # refused ones too; not before the body is known
-            return await handler(request)
+            return await self._respond(request, handler)
         except Refusal as refusal:
             return self._refused(request, refusal)
         except web.HTTPException as error:
             return self._refused(request, refusal_of_router(request, error))
+
+    async def _respond(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The answer to a request that was read, and that is remembered."""
+        return await handler(request)
+
+    def _compose(self, request: web.Request, question: Question) -> Script:
+        """What is answered to a question; raises `Refusal`."""
+        self._turnstile.check(question, request.headers.get("Idempotency-Key"))
+        return write_script(question)
+
+    async def _greet(self, _request: web.Request) -> web.Response:
+        return web.Response(text=self.greeting)
+
+    def _lister(self, document: ModelList) -> Handler:
+        async def answer(request: web.Request) -> web.Response:
+            return json_response(document(request.headers, self.models))
+
+        return answer
 
     def _refused(self, request: web.Request, refusal: Refusal) -> web.Response:
         """In OpenAI's shape where no dialect is known."""
@@ -240,18 +268,16 @@ class DemoServer:
     def _handler(self, dialect: Dialect) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             question = dialect.read(await request_fields(request))
-            self._turnstile.check(question, request.headers.get("Idempotency-Key"))
-            return await self._answer(request, dialect, question)
+            script = self._compose(request, question)
+            return await self._answer(request, dialect, question, script)
 
         return answer
 
     def _batcher(self, dialect: LangServe) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             questions = dialect.read_batch(await request_fields(request))
-            for question in questions:
-                self._turnstile.check(question, request.headers.get("Idempotency-Key"))
+            scripts = [self._compose(request, question) for question in questions]
             writers = [dialect.writer(question, new_id()) for question in questions]
-            scripts = map(write_script, questions)
             answers = [
                 await self._whole(request, script, writer)
                 for script, writer in zip(scripts, writers, strict=True)
@@ -261,9 +287,8 @@ class DemoServer:
         return answer
 
     async def _answer(
-        self, request: web.Request, dialect: Dialect, question: Question
+        self, request: web.Request, dialect: Dialect, question: Question, script: Script
     ) -> web.StreamResponse:
-        script = write_script(question)
         writer = dialect.writer(question, request[RECORD].request_id)
         if not question.stream:
             return json_response(await self._whole(request, script, writer))
@@ -285,31 +310,23 @@ class DemoServer:
                 unsent = b""
         await _break_off(request, script.ending)
         if script.ending is Ending.ERROR:
-            await response.write(unsent + writer.failure(FAILURE))
+            await response.write(unsent + writer.failure(script.failure))
+        elif script.ending is Ending.CUT:
+            await response.write(unsent)
         else:
             await response.write(unsent + writer.closing(script.ending, script.usage))
 
     async def _whole(self, request: web.Request, script: Script, writer: Writer) -> bytes:
         async with aclosing(self._play(script)) as batches:
             steps = [step async for batch in batches for step in batch]
-        await _break_off(request, script.ending)
+        # One document that ends too early is a connection that was cut.
+        await _break_off(request, Ending.DROP if script.ending is Ending.CUT else script.ending)
         if script.ending is Ending.ERROR:
-            raise Refusal(500, FAILURE)
+            raise Refusal(500, script.failure)
         return writer.whole(steps, script.ending, script.usage)
 
     def _play(self, script: Script) -> AsyncGenerator[list[Step]]:
         return paced(script, self._pace)
-
-
-async def _greet(_request: web.Request) -> web.Response:
-    return web.Response(text=GREETING)
-
-
-def _lister(models: ModelList) -> Handler:
-    async def answer(request: web.Request) -> web.Response:
-        return json_response(models(request.headers))
-
-    return answer
 
 
 def _teller(document: dict[str, Any]) -> Handler:
@@ -322,8 +339,9 @@ def _teller(document: dict[str, Any]) -> Handler:
 async def _add_request_id(request: web.Request, response: web.StreamResponse) -> None:
     # aiohttp answers a strange Expect header before anything of ours has seen the request.
     if (record := request.get(RECORD)) is not None:
-        response.headers["x-request-id"] = record.request_id
-        response.headers["request-id"] = record.request_id  # where Anthropic's client looks
+        # A recording has ids of its own.
+        response.headers.setdefault("x-request-id", record.request_id)
+        response.headers.setdefault("request-id", record.request_id)  # where Anthropic's looks
 
 
 async def _break_off(request: web.Request, ending: Ending) -> None:

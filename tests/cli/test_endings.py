@@ -43,6 +43,27 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize(
+    "args",
+    [
+        ["run", PROMPT, "-e", "demo"],
+        ["watch", "http://127.0.0.1:9/events"],
+        ["endpoints", "test", "demo"],
+        ["endpoints", "models", "demo"],
+    ],
+    ids=lambda args: " ".join(args[:2]),
+)
+async def test_an_engine_that_cannot_start_keeps_nobody_waiting(
+    program: Program, tmp_path: Path, args: list[str]
+) -> None:
+    (tmp_path / "aiohttp.py").write_text("raise ImportError('an installation that is broken')")
+    program.environ["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{program.environ['PYTHONPATH']}"
+    ended = await program.run(*args)
+    assert ended.code == 1
+    assert "the engine has ended: ImportError. " in ended.err
+    assert "Start streamtui again; if it stays so, its log says more." in ended.err
+
+
+@pytest.mark.parametrize(
     ("model", "options", "code", "words"),
     [
         ("demo/flaky", ["--no-retry"], 4, "HTTP 429, too many requests"),

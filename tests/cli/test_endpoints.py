@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
-from streamtui.cli.endpoint_words import list_lines, report_lines, report_object
-from streamtui.config import Config, Endpoint, Timeouts
+from streamtui.cli.endpoint_words import (
+    heading,
+    list_lines,
+    list_object,
+    report_lines,
+    report_object,
+)
+from streamtui.config import Config, Endpoint, Timeouts, show_config
 from streamtui.demo.scripts import MODELS
 from streamtui.demo.server import DemoServer
 from streamtui.engine.reports import ModelList, ProbeReport, Stage
@@ -18,6 +24,7 @@ from tests.cli.conftest import Program, finish
 from tests.engine.test_proxies import proxy_py
 from tests.faultserver import fault_server
 
+KEY = "sk-aB3456789012345678"
 STAGES = (
     Stage("dns", 0.012, "proxy.example.com → 10.0.0.7"),
     Stage("tcp", 0.0184, "10.0.0.7:3128"),
@@ -137,6 +144,20 @@ def test_an_object_says_all_of_a_test() -> None:
         "models": None,
         "models_error": {"kind": "auth", "message": "no", "hint": "", "status": None},
     }
+
+
+def test_a_key_in_the_path_of_a_url_is_not_shown() -> None:
+    endpoint = Endpoint("gate", "openai-chat", f"https://gate.example/{KEY}/v1", "m")
+    config = Config({"gate": endpoint}, default_endpoint="gate")
+    shown = [
+        *list_lines(config, None),
+        heading(endpoint),
+        repr(list_object(endpoint, config)),
+        repr(report_object(endpoint, REPORT, None)),
+        show_config(config),
+    ]
+    assert KEY not in "\n".join(shown)
+    assert sum("https://gate.example/***/v1" in words for words in shown) == 5
 
 
 def test_the_list_is_aligned_and_fits() -> None:

@@ -220,6 +220,14 @@ async def test_endpoints_are_completed(program: Program) -> None:
     assert await complete(program, "run", "-e", "de") == ["denver", "demo"]
 
 
+async def test_completing_runs_no_command_for_a_key(program: Program, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    more = f'api_key_command = ["touch", "{asked}"]'
+    program.add_endpoint("denver", "http://127.0.0.1:9/v1", more)
+    assert await complete(program, "run", "-e", "de") == ["denver", "demo"]
+    assert not asked.exists()
+
+
 async def test_a_broken_file_completes_nothing(program: Program) -> None:
     program.configure("[[[")
     assert await complete(program, "run", "-e", "de") == []

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from threading import Thread
 
 import pytest
 
@@ -15,7 +16,7 @@ from streamtui.cli.printers import TextPrinter
 from streamtui.cli.relay import ChunkInbox, Inbox, notice
 from streamtui.cli.run import stream
 from streamtui.config import Endpoint
-from streamtui.engine.doors import Cancel, CancelAll
+from streamtui.engine.doors import Cancel, CancelAll, Command
 from streamtui.events import (
     AttemptFailed,
     Body,
@@ -68,6 +69,13 @@ class Run:
 def test_the_answer_reaches_the_reader(pipe: Pipe) -> None:
     assert Run({"a": done("one", " two")}).into(pipe.output()) == ANSWERED
     assert pipe.read() == b"one two\n"
+
+
+def test_an_empty_answer_is_said_to_be_one(pipe: Pipe, capsys: pytest.CaptureFixture[str]) -> None:
+    scripts = {"a": done(), "b": done("there"), "c": [RunFailed(LOST, Metrics())]}
+    Run(scripts).into(pipe.output())  # type: ignore[arg-type]
+    assert pipe.read() == b"## a\n\n\n## b\n\nthere\n\n## c\n\n"
+    assert "a: the answer is empty.\n" in capsys.readouterr().err.splitlines(keepends=True)
 
 
 def test_later_answers_wait_for_their_turn(pipe: Pipe) -> None:
@@ -143,6 +151,35 @@ def test_a_signal_ends_everything_although_nobody_reads(
     monkeypatch.setattr(run.doors, "send", send_and_interrupt)
     assert run.into(pipe.output()) == CANCELLED
     assert capsys.readouterr().err == "a: cancelled, nothing received.\n"
+
+
+def test_what_nobody_reads_is_given_up_and_not_kept_without_end(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(relay, "MOST_WAITING_BYTES", 2 * 1024**2)
+    run = Run({"a": texts(*["x" * 1024**2] * 4), "b": done("over already")})
+    execute = run.doors.execute
+    read: list[bytes] = []
+
+    def read_all() -> None:
+        while not b"".join(read).endswith(b"over already\n"):
+            read.append(pipe.read())
+
+    reader = Thread(target=read_all)
+
+    def execute_and_read(command: Command) -> None:
+        execute(command)
+        if isinstance(command, CancelAll):
+            reader.start()
+
+    monkeypatch.setattr(run.doors, "execute", execute_and_read)
+    assert run.into(pipe.output()) == BROKEN
+    reader.join()
+    assert [answer.exit_code for answer in run.answers] == [BROKEN, ANSWERED]
+    assert capsys.readouterr().err == (
+        "streamtui: stopped: 2 MiB wait for whoever reads the output. Have it read faster,"
+        " or --limit it.\na: cancelled, nothing received.\n"
+    )
 
 
 @pytest.mark.parametrize(("inbox", "expected"), [(Inbox, 512), (ChunkInbox, 2_000)])

@@ -194,7 +194,20 @@ async def test_a_configured_endpoint_is_listened_to_with_all_that_is_configured(
             [[b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>Hotel</title>"]],
             6,
             "",
-            "got text/html instead of a stream of events",
+            "got text/html instead of a stream of events: Hotel. ",
+        ),
+        (
+            [
+                [
+                    (
+                        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+                        b'{"error": {"message": "no such topic"}}'
+                    )
+                ]
+            ],
+            6,
+            "",
+            "got application/json instead of a stream of events: no such topic. ",
         ),
     ],
 )

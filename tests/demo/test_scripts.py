@@ -2,6 +2,8 @@ from itertools import count
 
 import pytest
 
+from streamtui.config import config_of
+from streamtui.config.toml_lines import TomlFile
 from streamtui.demo.answers import FAST_TOKENS, LONG_ANSWER, STALL_TOKENS
 from streamtui.demo.question import Overrides, Question, Turn
 from streamtui.demo.scripts import (
@@ -31,6 +33,11 @@ def answer_text(script: Script) -> str:
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_says_that_it_is_scripted(model: str) -> None:
     assert f"Scripted by {model}" in answer_text(write_script(question(model)))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_can_be_chosen_by_its_name(model: str) -> None:
+    assert config_of(TomlFile(), TomlFile(), {}).endpoint(f"demo/{model}").model == model
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -10,7 +10,7 @@ import click
 from streamtui.cli.doctor.facts import Facts
 from streamtui.cli.doctor.findings import Finding, Fix, State
 from streamtui.cli.outcome import worst
-from streamtui.cli.output import emit_object, is_terminal
+from streamtui.cli.output import emit_json, is_terminal
 from streamtui.safe_text import safe_line
 
 MOST_COLUMNS = 80
@@ -65,7 +65,7 @@ class JsonWriter:
             "fix": "\n".join(fix.lines) if fix else None,
             "where": (fix.where or "shell") if fix else None,
         }
-        emit_object(line)
+        emit_json(line)
 
     def end(self, counts: Counter[State]) -> None:
         """The lines have said it all."""

@@ -1,54 +1,92 @@
-"""Asking an engine that runs already, from a command that needs no console. Starts none."""
+"""Asking an engine that runs already, from a command that needs no console. Starts none.
+
+An engine of another version is left alone, unless it is asked to end.
+"""
 
 import asyncio
 
 from streamtui.engine.doors import Query
-from streamtui.engine.host.client import AttachedEngine, Link
-from streamtui.engine.host.process import connect, socket_path
-from streamtui.engine.host.wire import Stop, Stopped
-from streamtui.engine.reports import Answer
+from streamtui.engine.host import wire
+from streamtui.engine.host.client import AttachedEngine, EngineMismatchError, Link
+from streamtui.engine.host.process import socket_path
+from streamtui.engine.reports import Answer, Unanswered
+from streamtui.errors import RunError
+
+GREETING_SECONDS = 5.0
+"""An engine that says nothing for so long stands still."""
+STOP_SECONDS = 15.0
+"""How long an engine that was asked to end may take to close its connections."""
 
 
 def ask_running(query: Query) -> Answer | None:
-    """The answer of the user's engine; None where none runs. Raises RunError."""
-    link = connect(socket_path())
-    if link is None:
+    """The answer of the user's engine; None where none runs.
+
+    Raises RunError for one that does not answer, EngineMismatchError for one of another version.
+    """
+    met = _meet()
+    if met is None:
         return None
+    link, welcome = met
+    if welcome.protocol != wire.PROTOCOL:
+        link.close()
+        raise EngineMismatchError(welcome)
     engine = AttachedEngine(link)
     try:
-        return asyncio.run(engine.ask(query))
+        answer = asyncio.run(engine.ask(query))
+        # One that ended in this moment is none.
+        return None if engine.is_gone and isinstance(answer, Unanswered) else answer
     finally:
         engine.leave(keep_runs=True)
 
 
-def stop_running(*, even_live: bool) -> Stopped | None:
-    """End the user's engine, whatever its version; None where none runs.
+def stop_running(*, even_live: bool) -> wire.Stopped | None:
+    """End the user's engine, whatever its version, and wait until it has; None where none runs.
 
-    Without `even_live` one in which something streams goes on.
+    Without `even_live` one in which something streams goes on. Raises RunError for one that does
+    not answer.
     """
-    link = _any_version()
-    if link is None:
+    met = _meet()
+    if met is None:
         return None
+    link, welcome = met
+    stopped = wire.Stopped(ends=True, live=welcome.live)
     try:
-        link.say(Stop(even_live=even_live))
-        while True:
+        link.give_up_after(STOP_SECONDS)
+        link.say(wire.Stop(even_live=even_live))
+        while stopped.ends:
             message = link.hear()
-            if isinstance(message, Stopped):
-                return message
+            if isinstance(message, wire.Stopped):
+                stopped = message
+    except TimeoutError as error:
+        raise _stands_still() from error
     except (OSError, EOFError, ValueError):
-        return None
+        pass  # it is gone, which was asked of it
     finally:
-        link.end()
         link.close()
+    return stopped
 
 
-def _any_version() -> Link | None:
+def _meet() -> tuple[Link, wire.Welcome] | None:
+    """A connection to the user's engine, and what it says of itself."""
     link = Link.to(socket_path())
     if link is None:
         return None
     try:
-        link.greet()
+        link.give_up_after(GREETING_SECONDS)
+        welcome = link.greet()
+        link.give_up_after(None)
+    except TimeoutError as error:
+        link.close()
+        raise _stands_still() from error
     except (OSError, EOFError, ValueError):
         link.close()
         return None
-    return link
+    return link, welcome
+
+
+def _stands_still() -> RunError:
+    return RunError(
+        "the engine that runs does not answer",
+        kind="usage",
+        hint=f"Try again, or end the process that listens on {socket_path()}",
+    )
