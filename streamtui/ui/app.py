@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-import signal
 import socket
 import traceback
 from collections import deque
@@ -17,27 +16,33 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
 from textual.notifications import SeverityLevel
+from textual.screen import Screen
 from textual.theme import Theme
 
 from streamtui.config import Config, Endpoint, Price, changed_keys
 from streamtui.engine.doors import Doors, Subscription
-from streamtui.errors import ConfigError
+from streamtui.errors import ConfigError, RunError
 from streamtui.events import Event, StreamStalled
 from streamtui.redact import Redactor
 from streamtui.safe_text import safe_line, safe_text
 from streamtui.ui import clipboard
-from streamtui.ui.attachment import SAVE_SECONDS, Attachment
+from streamtui.ui.attachment import Attachment
+from streamtui.ui.changed_cells import shadow_for
 from streamtui.ui.clock import SLOW_SECONDS, Beat, Clock
 from streamtui.ui.commands import COMMANDS, Where, bindings_for
 from streamtui.ui.config_watch import LOOK_SECONDS, ConfigWatch
 from streamtui.ui.desk import Desk
 from streamtui.ui.endpoint_actions import EndpointActions
 from streamtui.ui.event_log import EventLog
+from streamtui.ui.history_actions import HistoryActions
+from streamtui.ui.keeper import SAVE_SECONDS
+from streamtui.ui.outside import Outside
 from streamtui.ui.pane_actions import PaneActions
 from streamtui.ui.run_actions import RunActions
 from streamtui.ui.screens.console import Console
@@ -50,7 +55,6 @@ from streamtui.ui.view_actions import LogActions, ProgramActions, ReadingActions
 MOST_ERRORS = 1_000
 
 logger = logging.getLogger(__name__)
-_SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 
 
 class StreamTUIApp(App[None], inherit_bindings=False):
@@ -58,7 +62,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
 
     `restore` brings back what was open when a console was here last; `fallback` opens where nothing
     else does. `reattach` is another way to an engine, for one that ended; with it, what runs can go
-    on without the console.
+    on without the console. `on_mounted` is called once the app can be told what becomes of it.
     `load_config` reads the configuration again, when its file was saved.
     """
 
@@ -78,6 +82,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         restore: bool = False,
         fallback: Endpoint | None = None,
         reattach: Callable[[], Doors] | None = None,
+        on_mounted: Callable[["StreamTUIApp"], object] | None = None,
         load_config: Callable[[], Config] | None = None,
         clock: Clock | None = None,
         host: str | None = None,
@@ -102,6 +107,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             self.state, self.desk, clock or Clock(), host=safe_line(self._host, limit=24)
         )
         self._subscription: Subscription | None = None
+        self._shadow = shadow_for(self)
         self._beat: Beat | None = None
         self._wake: Callable[[Callable[[], object]], object] = lambda _work: None
         self._toasts = Toasts(self._notifications)
@@ -109,7 +115,10 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self.runs = RunActions(self)
         self.program = ProgramActions(self)
         self.endpoints = EndpointActions(self)
+        self.history = HistoryActions(self)
         self.attachment = Attachment(self, reattach)
+        self._on_mounted = on_mounted
+        self._outside = Outside(self, self._call_soon, self._hang_up)
         self._owners: dict[str, object] = {
             "panes": self.panes,
             "runs": self.runs,
@@ -117,6 +126,8 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             "log": LogActions(self),
             "program": self.program,
             "endpoints": self.endpoints,
+            "history": self.history,
+            "attachment": self.attachment,
             "prompt": self.main.prompt,
         }
         self.theme_names = self._take_themes(load_themes() if themes is None else themes)
@@ -132,13 +143,16 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self._wake = partial(loop.call_soon_threadsafe, context=context)
         self._beat = Beat(loop, self._queue_frame)
         self._listen()
-        self._catch_signals(loop)
+        self._outside.listen()
         # After ctrl+z and fg the terminal is empty, and Textual would only draw what changes.
         self.app_resume_signal.subscribe(self, lambda _app: self.program.redraw())
         self.main.log_box.display = self._show_events
         self._next_minute()
         self._watch_config()
-        self.call_after_refresh(self._open_first)
+        # Not among the keys: what is typed while the engine starts is seen at once.
+        self.call_after_refresh(lambda: self.run_worker(self._open_first(), group="engine"))
+        if self._on_mounted is not None:
+            self._on_mounted(self)
 
     async def on_unmount(self) -> None:
         """Stop listening, then let the engine end its runs."""
@@ -146,22 +160,45 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             self._beat.stop()
         if self._subscription is not None:
             self._subscription.close()
-        self._release_signals(asyncio.get_running_loop())
-        await self.attachment.save()
+        await self.attachment.keeper.save_at_last()
         await asyncio.to_thread(partial(self.doors.leave, keep_runs=self.keep_runs))
 
     def engine_lost(self) -> None:
         """The engine is gone; called from any thread."""
         self._call_soon(lambda: self.run_worker(self.attachment.lost(), group="engine"))
 
+    def engine_is_ours(self, reason: RunError) -> None:
+        """There can be no engine that outlives this console; called from any thread."""
+        self._call_soon(partial(self._stand_alone, reason))
+
+    def engine_refused(self) -> None:
+        """There is an engine that cannot be spoken to; called from any thread."""
+        self._call_soon(self.exit)
+
+    def _stand_alone(self, reason: RunError) -> None:
+        self.attachment.stand_alone()
+        self.notice(
+            f"{safe_line(reason.message)}.",
+            title="What streams ends with this console",
+            severity="warning",
+        )
+
     def use_doors(self, doors: Doors) -> None:
         """Speak to another engine from now on."""
         self.doors = doors
+        # What the one before could not save is lost; this one tells of its own troubles.
+        self.state.not_saved_since = None
         self._listen()
 
     def take_events(self) -> None:
         """Everything that came so far, at once."""
         self._frame()
+
+    def action_suspend_process(self) -> None:
+        """Back to the shell, with whatever else belongs to our job."""
+        if self._driver is not None and self._driver.can_suspend:
+            self._suspend_signal()
+            self._outside.stop()
 
     async def action_command(self, name: str, key: str = "") -> None:
         """Carry out a row of the table of commands."""
@@ -203,6 +240,17 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         """An event of the log, as JSON."""
         self.program.open_event(message.event)
 
+    def forget_terminal(self) -> None:
+        """Somebody else may have written to the terminal: what is drawn next is written whole."""
+        if self._shadow is not None:
+            self._shadow.forget()
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Textual's way to the terminal, through the shadow of what is there already."""
+        if self._shadow is not None and renderable is not None:
+            renderable = self._shadow.through(renderable)
+        super()._display(screen, renderable)
+
     def _fatal_error(self) -> None:
         """Textual would print all local variables, keys and escape sequences among them."""
         logger.error("a bug ended the console", exc_info=True)  # noqa: LOG014
@@ -235,14 +283,16 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         if self._subscription is None or self._beat is None:
             return
         started = asyncio.get_running_loop().time()
-        new = self._subscription.drain()
+        new = self.attachment.fresh(self._subscription.drain())
         for event in new:
             apply(self.state, event)
             self._give_notice(event)
             self.attachment.heed(event)
         self.main.show_events(new, {event.session_id for event in new})
         self._beat.done(started)
-        if self.main.live:
+        if self.main.behind:
+            self._beat.request()
+        elif self.main.live:
             self._beat.request(SLOW_SECONDS)
 
     def _give_notice(self, event: Event) -> None:
@@ -254,11 +304,19 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             self.errors.append(event)
 
     async def _open_first(self) -> None:
-        await self.attachment.begin(self._opening, restore=self._restore, fallback=self._fallback)
-        self.set_interval(SAVE_SECONDS, self.attachment.save)
+        asked = await self.attachment.begin(
+            self._opening, restore=self._restore, fallback=self._fallback
+        )
+        self.main.grid.begin()
+        self.set_interval(SAVE_SECONDS, self._save)
         if self._first_prompt:
-            self.runs.send_to(self.desk.order, self._first_prompt)
+            targets = [each for each in asked if each not in self.desk.silent]
+            self.runs.send_to(targets, self._first_prompt)
         self._warn(self.config.warnings)
+
+    def _save(self) -> None:
+        # A worker: keys must not wait for the answer.
+        self.run_worker(self.attachment.keeper.save(), group="save")
 
     def _watch_config(self) -> None:
         if self._load_config is None or not self.config.path:
@@ -288,6 +346,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         if changes := changed_keys(before, config):
             words = f"{safe_line(', '.join(changes), limit=300)}. New panes use it."
             self.notice(words, title="Configuration read again")
+        self.attachment.config_changed()
         self._warn([each for each in config.warnings if each not in before.warnings])
 
     def _warn(self, warnings: Sequence[str]) -> None:
@@ -307,21 +366,10 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self.main.update_status()
         self.set_timer(60.0 - self.main.clock.wall() % 60.0, self._next_minute)
 
-    def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        for number in _SIGNALS:
-            # Only possible in the main thread; elsewhere the default applies.
-            with contextlib.suppress(ValueError, RuntimeError):
-                loop.add_signal_handler(number, self._hang_up)
-
     def _hang_up(self) -> None:
         """The terminal is gone, or somebody wants the console to go; nobody meant the answers."""
         self.keep_runs = self.attachment.outlives_us
         self.exit()
-
-    def _release_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        for number in _SIGNALS:
-            with contextlib.suppress(ValueError, RuntimeError):
-                loop.remove_signal_handler(number)
 
 
 def _prices(config: Config) -> dict[str, Price]:

@@ -1,42 +1,47 @@
 """How a console joins an engine that may have been running for days, and what it does when it ends.
 
-Brings back the panes of before, shows what other consoles open, and keeps what this one shows.
+Brings back the panes of before, and shows what other consoles open.
 """
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from streamtui.config import Endpoint
 from streamtui.engine.doors import (
+    AnswerT,
     Doors,
+    GetRun,
     GetSession,
+    GetTranscript,
     GetWorkspace,
     ListSessions,
     OpenSession,
-    SaveWorkspace,
+    Query,
 )
-from streamtui.engine.reports import Done, SessionList, SessionRecord
+from streamtui.engine.reports import SessionList, SessionRecord, StoredRun, Transcript
 from streamtui.engine.reports import Workspace as SavedWorkspace
 from streamtui.errors import ConfigError, RunError
-from streamtui.events import ErrorInfo, Event, Metrics, RunCutOff, SessionClosed, SessionOpened
+from streamtui.events import Event, SessionClosed, SessionOpened
 from streamtui.safe_text import safe_line
-from streamtui.ui.desk import LAYOUTS, Target
-from streamtui.ui.state import PaneState, apply, is_live, messages, turns_of
-from streamtui.ui.workspace import KeptPane, Workspace, from_bytes, to_bytes
+from streamtui.ui.keeper import NOT_CONFIGURED, WORKSPACE, Keeper
+from streamtui.ui.past import end_open_turns, has, precede, recalled
+from streamtui.ui.run_actions import not_configured
+from streamtui.ui.state import PaneState, messages, turns_of
+from streamtui.ui.workspace import KeptPane, Workspace, from_bytes
 
 if TYPE_CHECKING:
     from streamtui.ui.app import StreamTUIApp
 
-WORKSPACE = "default"
-SAVE_SECONDS = 1.0
-
-ENGINE_LOST = ErrorInfo(
-    kind="interrupted",
-    message="interrupted: the engine ended while this answer came",
-    hint="Ask again for the rest",
-)
+ANSWER_SECONDS = 20.0
+"""How long one that starts waits for it: the engine may have to be started first."""
+MOST_LOSSES = 3
+"""So many engines that end within a minute are enough: another one would end too."""
+MINUTE = 60.0
 
 Reattach = Callable[[], Doors]
 """Another way to an engine; blocks, and raises RunError where there is none."""
@@ -48,215 +53,306 @@ class Attachment:
     def __init__(self, app: "StreamTUIApp", reattach: Reattach | None) -> None:
         self._app = app
         self._reattach = reattach
-        self._saved = b""
+        self.keeper = Keeper(app)
+        self._joined = False
+        """All that was there before has a pane: what comes from now on is news."""
+        self._readable = True
+        """Whether what was kept could be read: what could not must not be overwritten either."""
+        self._attaching = asyncio.Lock()
+        self._attached_anew = asyncio.Event()
+        self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
+        self._told: frozenset[str] = frozenset()
+        """The runs that were known when an engine was lost."""
 
     @property
     def outlives_us(self) -> bool:
         """Whether what runs can go on without this console."""
         return self._reattach is not None
 
+    def stand_alone(self) -> None:
+        """There is no engine but one that ends with this console."""
+        self._reattach = None
+
+    # The beginning
+
     async def begin(
         self, opening: Sequence[Endpoint], *, restore: bool, fallback: Endpoint | None
-    ) -> None:
+    ) -> list[str]:
         """Show what is open, what was open when a console was here last, and what is asked for.
 
-        `fallback` is for a desk that would stay empty.
+        `fallback` is for a desk that would stay empty. Returns the sessions that a first prompt is
+        meant for: those asked for, or else all.
         """
+        self._readable = True
         kept = await self._kept() if restore else None
         await self._adopt_open(kept)
         if kept is not None:
             await self._revive_all(kept)
         if fallback is not None and not (opening or self._app.desk.order):
             opening = [fallback]
-        if opening:
-            await self._app.panes.open_first(opening)
+        opened = await self._app.panes.open_first(opening) if opening else []
         if kept is not None:
-            self._arrange(kept)
+            self.keeper.put_back(kept)
+        self.keeper.may_save = self._readable
+        self._joined = True
+        for session_id in list(self._app.state.panes):
+            await self._adopt(session_id)
+        return opened or list(self._app.desk.order)
+
+    async def _kept(self) -> Workspace | None:
+        try:
+            saved = await self._saved_workspace()
+        except RunError as error:
+            self._readable = False
+            if self.outlives_us and self._app.config.history != "off":
+                words = f"{safe_line(error.message, 200)}. It stays as it is."
+                title = "The last workspace is not brought back"
+                self._app.notice(words, title=title, severity="warning")
+            return None
+        return from_bytes(saved.desk) if saved is not None and saved.desk else None
+
+    async def _saved_workspace(self) -> SavedWorkspace | None:
+        query = GetWorkspace(WORKSPACE)
+        try:
+            return await self._find(query, SavedWorkspace)
+        except RunError as error:
+            # One that we found just when it ended, with nobody attached: there will be another.
+            if error.kind != "bug" or self._reattach is None:
+                raise
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._attached_anew.wait(), ANSWER_SECONDS)
+            return await self._find(query, SavedWorkspace)
+
+    async def _adopt_open(self, kept: Workspace | None) -> None:
+        """Sessions that are open, those that had a pane first and in their order."""
+        open_now = await self._open_now()
+        # Whoever has the answer has heard what was before it.
+        self._app.take_events()
+        last_runs = {pane.session_id: pane.last_run for pane in kept.panes} if kept else {}
+        first = [session_id for session_id in last_runs if session_id in open_now]
+        for session_id in dict.fromkeys([*first, *open_now]):
+            await self._adopt(session_id, last_runs.get(session_id, ""))
+
+    async def _open_now(self) -> list[str]:
+        with contextlib.suppress(RunError):
+            found = await self._find(ListSessions(), SessionList)
+            return [session.session_id for session in found.sessions] if found else []
+        return []
+
+    async def _revive_all(self, kept: Workspace) -> None:
+        """Panes whose sessions ended with their engine, in their places among the others."""
+        missing = []
+        place = 0
+        for pane in kept.panes:
+            if pane.session_id and pane.session_id not in self._app.desk.order:
+                endpoint = self.endpoint(pane.endpoint, pane.model)
+                if endpoint is None:
+                    missing.append(pane.endpoint)
+                await self._revive(pane, endpoint, place)
+            place += bool(pane.session_id)
+        if missing:
+            names = safe_line(", ".join(dict.fromkeys(missing)), limit=80)
+            self._app.notice(
+                f"{names}: not configured any more. F6 adds it, and its panes go on.",
+                title="Panes without an endpoint",
+                severity="warning",
+            )
+
+    async def _revive(self, pane: KeptPane, endpoint: Endpoint | None, place: int) -> None:
+        state = await self._story(pane.session_id, pane.last_run)
+        state.endpoint, state.model = pane.endpoint, pane.model
+        self._app.state.panes[pane.session_id] = state
+        if endpoint is None:
+            self._app.panes.silence(state, not_configured(pane.endpoint), NOT_CONFIGURED)
+        else:
+            opening = OpenSession(pane.session_id, endpoint, messages(state))
+            self._app.doors.execute(opening)
+        await self._app.panes.adopt(state, endpoint, place=place)
+
+    async def _story(self, session_id: str, last_run: str) -> PaneState:
+        """What the journal knows of a conversation: of its own runs, or else of those that it came
+        from, up to `last_run`."""
+        prices = self._app.state.prices
+        record = await self._past(GetSession(session_id), SessionRecord)
+        story = recalled(record, prices=prices) if record else PaneState(session_id)
+        if not story.turns and last_run:
+            run = await self._past(GetRun(last_run), StoredRun)
+            origin = GetSession(run.summary.session_id) if run else None
+            record = await self._past(origin, SessionRecord) if origin else None
+            if record is not None and has(record, last_run):
+                story = recalled(record, up_to=last_run, prices=prices)
+                story.session_id = session_id
+        return story
+
+    async def _past(self, query: Query, kind: type[AnswerT]) -> AnswerT | None:
+        with contextlib.suppress(RunError):
+            return await self._find(query, kind)
+        return None
+
+    async def _find(self, query: Query, kind: type[AnswerT]) -> AnswerT | None:
+        """The answer of an engine, which may stand still. Raises RunError."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._app.doors.find(query, kind)
+        except TimeoutError:
+            words = f"the engine did not answer within {ANSWER_SECONDS:.0f} s"
+            raise RunError(words, kind="usage") from None
+
+    def endpoint(self, name: str, model: str) -> Endpoint | None:
+        """Whom a name and a model mean now; None where the name is not configured any more."""
+        try:
+            endpoint = self._app.config.endpoint(name)
+        except ConfigError:
+            return None
+        return structs.replace(endpoint, model=model) if model else endpoint
+
+    # Others
 
     def heed(self, event: Event) -> None:
         """Another console may have opened or closed a session."""
         known = event.session_id in self._app.desk.order
         match event.body:
-            case SessionOpened() if not known:
-                self._app.call_later(self._adopt, event.session_id)
+            case SessionOpened() if self._joined and not known:
+                self._app.run_worker(self._adopt(event.session_id), group="engine")
             case SessionClosed() if known:
                 self._app.call_later(self._let_go, event.session_id)
 
-    async def save(self) -> None:
-        """Keep what is shown, if it has changed."""
-        desk = to_bytes(self._workspace())
-        if desk == self._saved:
-            return
-        with contextlib.suppress(RunError):
-            await self._app.doors.find(SaveWorkspace(WORKSPACE, desk), Done)
-            self._saved = desk
+    def fresh(self, events: list[Event]) -> list[Event]:
+        """Those of the events that are news: after an engine was lost, one that tells everything
+        from the start may turn out to be the same."""
+        if not self._told:
+            return events
+        return [event for event in events if event.run_id not in self._told]
 
-    async def lost(self) -> None:
-        """The engine ended. What came is kept on screen; another engine takes over."""
-        self._interrupt_all()
-        self._app.notice(
-            "What streamed is interrupted, what came is kept. Starting another one …",
-            title="The engine ended",
-            severity="error",
-        )
-        if self._reattach is None:
-            return
-        try:
-            doors = await asyncio.to_thread(self._reattach)
-        except RunError as error:
-            self._app.notice(
-                f"{safe_line(error.message)}. What is on screen stays.",
-                title="No engine",
-                severity="error",
-            )
-            return
-        self._app.use_doors(doors)
-        for session_id in self._app.desk.order:
-            self._open_again(session_id)
-        self._app.notice("Conversations go on where they were.", title="Another engine runs")
+    async def _adopt(self, session_id: str, last_run: str = "") -> None:
+        state = self._strange(session_id)
+        if state is not None and (not state.turns or any(not t.run_id for t in state.turns)):
+            # It came with a conversation of before, of which the engine knows messages only.
+            found = await self._past(GetTranscript(session_id), Transcript)
+            if found is not None and not state.turns:
+                state.turns = turns_of(found.messages)
+            if not state.private:
+                precede(state, await self._story(session_id, last_run))
+            if state.turns and state.phase == "idle":
+                state.phase = "done"
+        # Somebody may have closed it meanwhile.
+        state = self._strange(session_id)
+        if state is not None:
+            await self._app.panes.adopt(state, self.endpoint(state.endpoint, state.model))
 
-    async def _kept(self) -> Workspace | None:
-        with contextlib.suppress(RunError):
-            saved = await self._app.doors.find(GetWorkspace(WORKSPACE), SavedWorkspace)
-            return from_bytes(saved.desk) if saved is not None and saved.desk else None
-        return None
-
-    async def _adopt_open(self, kept: Workspace | None) -> None:
-        try:
-            found = await self._app.doors.find(ListSessions(), SessionList)
-        except RunError:
-            return
-        # Whoever has the answer has heard what was before it.
-        self._app.take_events()
-        open_now = [session.session_id for session in found.sessions] if found else []
-        before = [pane.session_id for pane in kept.panes] if kept else []
-        first = [session_id for session_id in before if session_id in open_now]
-        for session_id in dict.fromkeys([*first, *open_now]):
-            await self._adopt(session_id)
-
-    async def _adopt(self, session_id: str) -> None:
+    def _strange(self, session_id: str) -> PaneState | None:
+        """A session that is open and has no pane here."""
         state = self._app.state.panes.get(session_id)
-        if state is not None and session_id not in self._app.desk.order and not state.closed:
-            await self._app.panes.adopt(state, self._endpoint(state.endpoint, state.model))
+        is_known = session_id in self._app.desk.order
+        return None if state is None or state.closed or is_known else state
 
     async def _let_go(self, session_id: str) -> None:
         if session_id in self._app.desk.order:
             await self._app.panes.let_go(session_id)
 
-    async def _revive_all(self, kept: Workspace) -> None:
-        missing = []
-        for place, pane in enumerate(kept.panes):
-            if pane.session_id in self._app.desk.order:
-                continue
-            endpoint = self._endpoint(pane.endpoint, pane.model)
-            if endpoint is None:
-                missing.append(pane.endpoint)
-                continue
-            await self._revive(pane, endpoint, place)
-        if missing:
-            names = safe_line(", ".join(dict.fromkeys(missing)), limit=80)
-            self._app.notice(
-                f"{names}: not configured any more. The conversations are in the history.",
-                title="Panes not brought back",
-                severity="warning",
-            )
+    # An engine that ends, and another one
 
-    async def _revive(self, pane: KeptPane, endpoint: Endpoint, place: int) -> None:
-        """A pane whose session ended with its engine: the journal knows what was said."""
-        record = None
-        with contextlib.suppress(RunError):
-            record = await self._app.doors.find(GetSession(pane.session_id), SessionRecord)
-        state = self._recalled(pane, record)
-        opening = OpenSession(pane.session_id, endpoint, messages(state), private=pane.private)
-        self._app.doors.execute(opening)
-        await self._app.panes.adopt(state, endpoint, place=place)
-
-    def _recalled(self, pane: KeptPane, record: SessionRecord | None) -> PaneState:
-        self._app.state.panes.pop(pane.session_id, None)
-        state = PaneState(pane.session_id, pane.endpoint, pane.model)
-        self._app.state.panes[pane.session_id] = state
-        if record is not None:
-            state.turns = turns_of(record.preface)
-            for event in record.events:
-                apply(self._app.state, event)
-        state.closed = False
-        state.can_repeat = False
-        return state
-
-    def _endpoint(self, name: str, model: str) -> Endpoint | None:
-        try:
-            return self._app.config.endpoint(f"{name}/{model}" if model else name)
-        except ConfigError:
-            return None
-
-    def _arrange(self, kept: Workspace) -> None:
-        """Everything but the panes themselves."""
-        app, desk = self._app, self._app.desk
-        drafts = {pane.session_id: pane.draft for pane in kept.panes if pane.draft}
-        desk.marked = {pane.session_id for pane in kept.panes if pane.marked} & set(desk.order)
-        desk.layout = kept.layout if kept.layout in LAYOUTS else desk.layout
-        desk.zoomed = kept.zoomed and len(desk.order) > 1
-        if kept.target in set(Target) and (kept.target != Target.MARKED or desk.marked):
-            desk.target = Target(kept.target)
-        for prompt in kept.prompts:
-            app.main.prompt.history_of_prompts.add(prompt)
-        if kept.current in desk.order:
-            app.main.go_to(kept.current)
-        for session_id, draft in drafts.items():
-            if session_id in desk.order and session_id != desk.current:
-                app.main.drafts[session_id] = draft
+    async def lost(self) -> None:
+        """The engine ended. What came is kept on screen; another engine takes over."""
+        async with self._attaching:
+            # What it said before it ended is still to be heard.
+            self._app.take_events()
+            self._interrupt_all()
+            self._losses.append(self._app.main.clock.mono())
+            if self._reattach is None:
+                self._give_up("it ended with this console's own process")
+            elif self._ends_again_and_again():
+                self._give_up(f"{MOST_LOSSES} of them ended within a minute")
             else:
-                app.main.prompt.history_of_prompts.add(draft)
-        if kept.draft and not app.main.prompt.text:
-            app.main.prompt.put(kept.draft)
-        app.main.log_box.display = app.main.log_box.display or kept.show_events
-        app.main.desk_changed()
+                words = "What streamed is interrupted, what came is kept. Starting another one …"
+                self._app.notice(words, title="The engine ended", severity="error")
+                await self._attach(self._reattach)
 
-    def _workspace(self) -> Workspace:
-        app, desk = self._app, self._app.desk
-        return Workspace(
-            panes=tuple(self._kept_pane(session_id) for session_id in desk.order),
-            current=desk.current,
-            layout=desk.layout,
-            zoomed=desk.zoomed,
-            target=str(desk.target),
-            draft=app.main.prompt.text,
-            prompts=app.main.prompt.history_of_prompts.prompts,
-            show_events=app.main.log_box.display,
+    async def attach_again(self) -> None:
+        """Try once more, where no other engine could be had."""
+        if not self._app.state.engine_gone:
+            self._app.notice("The engine is there.")
+            return
+        if self._reattach is None:
+            self._app.notice("No other engine can be had here: start streamtui again.")
+            return
+        if self._attaching.locked():
+            return
+        async with self._attaching:
+            self._losses.clear()
+            await self._attach(self._reattach)
+
+    async def _attach(self, reattach: Reattach) -> None:
+        try:
+            doors = await asyncio.to_thread(reattach)
+        except RunError as error:
+            self._give_up(error.message)
+            return
+        self._say_whether_gone(gone=False)
+        self._told = frozenset(
+            turn.run_id for pane in self._app.state.panes.values() for turn in pane.turns
+        ) - {""}
+        self._app.use_doors(doors)
+        self._attached_anew.set()
+        self.keeper.forget()
+        open_now = await self._open_now()
+        for session_id in list(self._app.desk.order):
+            if session_id not in open_now:
+                self._open_again(session_id)
+        self._app.main.desk_changed()
+        self._app.notice("Conversations go on where they were.", title="Another engine runs")
+
+    def _ends_again_and_again(self) -> bool:
+        full = len(self._losses) == MOST_LOSSES
+        return full and self._losses[-1] - self._losses[0] < MINUTE
+
+    def _give_up(self, reason: str) -> None:
+        self._say_whether_gone(gone=True)
+        way_out = "Tab, then r, tries again." if self.outlives_us else "Start streamtui again."
+        self._app.notice(
+            f"{safe_line(reason, 200)}. What is on screen stays. {way_out}",
+            title="No engine",
+            severity="error",
         )
 
-    def _kept_pane(self, session_id: str) -> KeptPane:
-        state = self._app.state.panes[session_id]
-        endpoint = self._app.panes.endpoints.get(session_id)
-        return KeptPane(
-            session_id,
-            endpoint.name if endpoint else state.endpoint,
-            endpoint.model if endpoint else state.model,
-            marked=session_id in self._app.desk.marked,
-            draft=self._app.main.drafts.get(session_id, ""),
-            private=state.private,
-        )
+    def _say_whether_gone(self, *, gone: bool) -> None:
+        self._app.state.engine_gone = gone
+        self._app.main.update_lines()
 
     def _interrupt_all(self) -> None:
         """What was under way has ended, whether anybody could still say so or not."""
-        history = self._app.main.prompt.history_of_prompts
-        for session_id in self._app.desk.order:
-            state = self._app.state.panes[session_id]
-            for queued in state.queued:
-                history.add(queued.prompt)
-            state.queued = []
-            if is_live(state) and state.turns:
-                turn = state.turns[-1]
-                end = RunCutOff(ENGINE_LOST, Metrics(text_chars=len(turn.text_pieces)))
-                now = self._app.main.clock
-                event = Event(0, now.wall(), now.mono(), session_id, turn.run_id, end)
-                apply(self._app.state, event)
+        app, clock = self._app, self._app.main.clock
+        history = app.main.prompt.history_of_prompts
+        for session_id in app.desk.order:
+            state = app.state.panes[session_id]
+            if state.silent:
+                continue
+            waiting = end_open_turns(app.state, state, wall=clock.wall(), mono=clock.mono())
+            for prompt in waiting:
+                history.add(prompt, private=state.private)
+            state.revision += 1
+            app.main.grid.panes[session_id].update(clock.mono())
+        app.main.desk_changed()
 
     def _open_again(self, session_id: str) -> None:
+        state = self._app.state.panes[session_id]
+        if state.silent:
+            return
         endpoint = self._app.panes.endpoints.get(session_id)
-        if endpoint is not None:
+        if endpoint is None:
+            self._app.panes.silence(state, not_configured(state.endpoint), NOT_CONFIGURED)
+            return
+        state.can_repeat = False
+        past = messages(state)
+        self._app.doors.execute(OpenSession(session_id, endpoint, past, private=state.private))
+
+    def config_changed(self) -> None:
+        """Panes whose endpoint is configured again go on."""
+        for session_id in self._app.desk.order:
             state = self._app.state.panes[session_id]
-            state.can_repeat = False
-            self._app.doors.execute(
-                OpenSession(session_id, endpoint, messages(state), private=state.private)
-            )
+            if state.tag is NOT_CONFIGURED:
+                endpoint = self.endpoint(state.endpoint, state.model)
+                if endpoint is not None:
+                    self._app.panes.give_voice(state, endpoint)
+                    self._open_again(session_id)
+        self._app.main.desk_changed()

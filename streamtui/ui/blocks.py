@@ -12,7 +12,7 @@ from typing import Literal
 from rich.cells import cell_len
 
 from streamtui.safe_text import safe_line
-from streamtui.ui.pane_state import GrowingText
+from streamtui.ui.arriving import GrowingText
 from streamtui.ui.rows import BLANK, NARROWEST, Row, Span, drawable, wrap_spans
 
 Kind = Literal["prompt", "reasoning", "answer", "refusal", "tool", "status"]

@@ -14,6 +14,7 @@ from streamtui.ui.pane_state import (
     GLYPHS,
     PaneState,
     Phase,
+    Tag,
     cost,
     elapsed,
     is_stood_in_for,
@@ -30,6 +31,8 @@ Segment = tuple[str, str]
 _NAME_LIMIT = 200
 _SHORTEST_MODEL = 3
 _ROOM_FOR_WORDS = 44
+_UNCHECKED = Tag("TLS unchecked", "TLS!", "state-failed bold")
+_PRIVATE = Tag("private", "priv", "accent bold")
 _SHORTEST_ENDPOINT = 3
 _MINUTE = 60
 _SMALLEST_AMOUNT = 0.0001
@@ -96,10 +99,10 @@ def state_words(pane: PaneState, now: float) -> tuple[str, str]:
             return "queueing", clock(elapsed(pane, now))
         case "queued":
             return "queued", _countdown(pane, now)
-        case "idle" | "cut off" | "failed" | "cancelled":
-            return pane.phase, ""
-        case "done":
+        case "done" if pane.run_started is not None:
             return "done", clock(elapsed(pane, now), tenths_until=_MINUTE)
+        case "idle" | "done" | "cut off" | "failed" | "cancelled":
+            return pane.phase, ""
         case _:
             return pane.phase, clock(elapsed(pane, now))
 
@@ -118,9 +121,10 @@ def border_title(
     role = phase_role(pane.phase)
     word, figure = state_words(pane, now)
     head = f"{number} "
-    warning = _warning(pane, width)
+    marks = _marks(pane, width)
+    taken = sum(cell_len(text) for text, _role in marks)
     # Head, glyph, the blank after each part, the blanks around the state, one cell of fill.
-    fixed = cell_len(head) + len(warning) + len(glyph) + 1 + len(word) + 2 + 1
+    fixed = cell_len(head) + taken + len(glyph) + 1 + len(word) + 2 + 1
     room = width - fixed
     if figure and room >= len(figure) + 1 + _SHORTEST_ENDPOINT + 1:
         room -= len(figure) + 1
@@ -128,15 +132,19 @@ def border_title(
         figure = ""
     names = _names(pane, room, ascii_only=ascii_only)
     right = f" {word} {figure} " if figure else f" {word} "
-    left = [(head, "foreground"), (warning, "state-failed bold"), (f"{glyph} ", role), *names]
-    return BorderText([segment for segment in left if segment[0]], [(right, role)])
+    left = [(head, "foreground"), *marks, (f"{glyph} ", role), *names]
+    return BorderText(left, [(right, role)])
 
 
-def _warning(pane: PaneState, width: int) -> str:
-    """For as long as certificates are not checked, however narrow the pane is."""
-    if not pane.insecure:
-        return ""
-    return "TLS unchecked " if width >= _ROOM_FOR_WORDS else "TLS! "
+def _marks(pane: PaneState, width: int) -> list[Segment]:
+    """What has to be known of a pane for as long as it is so, however narrow it is."""
+    tags = [
+        _UNCHECKED if pane.insecure else None,
+        _PRIVATE if pane.private else None,
+        pane.tag,
+    ]
+    roomy = width >= _ROOM_FOR_WORDS
+    return [(f"{tag.words if roomy else tag.short} ", tag.role) for tag in tags if tag is not None]
 
 
 def _names(pane: PaneState, room: int, *, ascii_only: bool) -> list[Segment]:

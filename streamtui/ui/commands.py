@@ -24,6 +24,8 @@ class Where(StrEnum):
     """Everywhere on the console; `command` keys only outside the prompt, which takes letters."""
     PROMPT = "prompt"
     LOG = "log"
+    REPLAY = "replay"
+    """While a pane has it that plays a stored run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ PANES = "Panes"
 READING = "Reading"
 RUNS = "Runs"
 LOG = "Event log"
+REPLAY = "Replay"
 PROGRAM = "Program"
 
 _DIGITS = tuple("123456789")
@@ -166,6 +169,7 @@ _ROWS = (
         "runs.edit",
         RUNS,
         command=("e",),
+        short="fork",
         help="a new pane with the conversation up to there; the prompt waits to be changed",
     ),
     Command(
@@ -177,6 +181,14 @@ _ROWS = (
         command=("n",),
         short="new",
         help="choose an endpoint and a model; the first choice is this pane's own",
+    ),
+    Command(
+        "new-private",
+        "New private pane…",
+        "panes.new_private",
+        PANES,
+        command=("P",),
+        help="nothing that is said in it is written down",
     ),
     Command(
         "close",
@@ -384,6 +396,66 @@ _ROWS = (
         listed=False,
     ),
     Command(
+        "replay-pause",
+        "Pause, or play on",
+        "history.pause",
+        REPLAY,
+        command=("space",),
+        where=Where.REPLAY,
+        short="pause",
+        listed=False,
+    ),
+    Command(
+        "replay-faster",
+        "Faster",
+        "history.faster",
+        REPLAY,
+        command=(">",),
+        where=Where.REPLAY,
+        short="faster",
+        listed=False,
+    ),
+    Command(
+        "replay-slower",
+        "Slower",
+        "history.slower",
+        REPLAY,
+        command=("<",),
+        where=Where.REPLAY,
+        short="slower",
+        listed=False,
+    ),
+    Command(
+        "replay-step",
+        "One event further",
+        "history.step",
+        REPLAY,
+        command=(".",),
+        where=Where.REPLAY,
+        short="step",
+        help="and pause there",
+        listed=False,
+    ),
+    Command(
+        "replay-end",
+        "Go to the end",
+        "history.finish",
+        REPLAY,
+        command=("end",),
+        where=Where.REPLAY,
+        short="finish",
+        listed=False,
+    ),
+    Command(
+        "history",
+        "History…",
+        "history.show",
+        PROGRAM,
+        typing=("ctrl+r",),
+        short="history",
+        help="what was asked and answered: find it, go on from it, play it, export it",
+    ),
+    Command(
         "errors",
         "List all errors",
         "program.errors",
@@ -449,11 +521,18 @@ _ROWS = (
     ),
     Command(
         "detach",
-        "Detach: leave, and let everything go on",
+        "Detach: leave, let all go on",
         "program.detach",
         PROGRAM,
         command=("Q",),
         help="streamtui attaches again and shows it where it is",
+    ),
+    Command(
+        "reattach",
+        "Attach to the engine again",
+        "attachment.attach_again",
+        PROGRAM,
+        help="where it ended and no other one could be had; r does it too then",
     ),
     Command(
         "quit-letter",
@@ -482,6 +561,16 @@ HINTS: dict[str, tuple[str, ...]] = {
     "typing-live": ("send", "cancel", "newline", "target", "new", "zoom", "events", "help"),
     "panes": ("type", "zoom", "mark", "copy-answer", "retry", "new", "close", "layout", "help"),
     "panes-live": ("type", "cancel", "zoom", "mark", "copy-answer", "new", "layout", "help"),
+    "replay": (
+        "replay-pause",
+        "replay-slower",
+        "replay-faster",
+        "replay-step",
+        "replay-end",
+        "edit",
+        "close",
+        "help",
+    ),
     "log": ("type", "open-event", "filter", "pause", "follow", "events", "help"),
 }
 """What the line of key hints says in each state, the most useful first."""

@@ -25,6 +25,8 @@ class Desk:
     current: str = ""
     """The pane that `this` means; empty only while nothing is open."""
     marked: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    """Panes that nobody can speak to: they have no session in the engine."""
     target: Target = Target.THIS
     layout: str = LAYOUTS[0]
     zoomed: bool = False
@@ -39,6 +41,7 @@ class Desk:
         place = self.order.index(session_id)
         self.order.remove(session_id)
         self.marked.discard(session_id)
+        self.silent.discard(session_id)
         if self.target is Target.MARKED and not self.marked:
             self.target = Target.THIS
         if self.current == session_id:
@@ -61,13 +64,13 @@ class Desk:
 
     def toggle_mark(self) -> None:
         """Mark the current pane, or take its mark away; the prompt's target follows."""
-        if self.current:
+        if self.current and self.current not in self.silent:
             self.marked ^= {self.current}
             self._target_follows_marks()
 
     def mark_all(self) -> None:
-        """Mark every pane."""
-        self.marked = set(self.order)
+        """Mark every pane that one can speak to."""
+        self.marked = set(self.order) - self.silent
         self._target_follows_marks()
 
     def mark_none(self) -> None:
@@ -94,21 +97,22 @@ class Desk:
         """The sessions that the prompt speaks to, in the order of their numbers."""
         match self.target:
             case Target.THIS:
-                return [self.current] if self.current else []
+                chosen = {self.current}
             case Target.MARKED:
-                return [session_id for session_id in self.order if session_id in self.marked]
+                chosen = self.marked
             case Target.ALL:
-                return list(self.order)
+                chosen = set(self.order)
+        return [each for each in self.order if each in chosen and each not in self.silent]
 
     def target_words(self) -> str:
         """Whom the prompt speaks to, in words for its border."""
         match self.target:
             case Target.THIS:
-                return f"this ({self.number(self.current)})" if self.current else "nobody"
+                return f"this ({self.number(self.current)})" if self.targets() else "nobody"
             case Target.MARKED:
                 return f"marked ({len(self.marked)})"
             case Target.ALL:
-                return f"all ({len(self.order)})"
+                return f"all ({len(self.targets())})"
 
     def _target_follows_marks(self) -> None:
         # Who marks a pane means to speak to it; who takes the last mark away does not mean "all".

@@ -40,6 +40,7 @@ class EndpointActions:
     def details(self) -> None:
         """Everything about the current pane."""
         from streamtui.ui.pane_details import sections_of
+        from streamtui.ui.run_actions import not_configured
         from streamtui.ui.screens.pane_details import PaneDetails
 
         pane = self._app.main.grid.current
@@ -47,7 +48,10 @@ class EndpointActions:
             self._app.notice("No pane is open.")
             return
         state = pane.state
-        endpoint = self._app.panes.endpoints[state.session_id]
+        endpoint = self._app.panes.endpoints.get(state.session_id)
+        if endpoint is None:
+            self._app.notice(state.silent or not_configured(state.endpoint), severity="warning")
+            return
         self._app.push_screen(
             PaneDetails(
                 f"pane {pane.number} {pane.name_on_tab}",

@@ -11,8 +11,7 @@ from rich.cells import cell_len
 
 from streamtui.config import EMBEDDED_DEMO_URL, Endpoint
 from streamtui.engine.reports import ProbeReport, Stage
-from streamtui.engine.routes import is_secure, proxy_for, route_words
-from streamtui.redact import mask_url
+from streamtui.engine.routes import address_words, is_secure, proxy_for, route_words
 from streamtui.safe_text import safe_line
 from streamtui.ui.border_text import Segment, clock, shorten
 
@@ -148,8 +147,8 @@ def facts_of(endpoint: Endpoint, where: str) -> list[Fact]:
 
 
 def address_of(endpoint: Endpoint) -> str:
-    """The base URL without anything secret in it."""
-    return safe_line(mask_url(endpoint.base_url), _LIMIT)
+    """Where an endpoint is, without anything secret in it."""
+    return safe_line(address_words(endpoint), _LIMIT)
 
 
 def key_words(endpoint: Endpoint) -> Words:
@@ -185,22 +184,17 @@ def trial_words(trial: Trial | None, now: float) -> Words:
     if report is None:
         return [(f"◌ testing {clock(now - trial.since, tenths_until=0)}", "state-waiting")]
     if report.error is None:
-        return [(f"✓ ok {length(total_seconds(report))}", "state-done")]
+        return [(f"✓ ok {length(report.seconds)}", "state-done")]
     return [(f"✗ {safe_line(report.error.message, _LIMIT)}", "state-failed")]
 
 
 def outcome_words(report: ProbeReport) -> Words:
     """How a test ended, whole: how long it took, or the error with what to do next."""
     if report.error is None:
-        return [(f"✓ ok, {length(total_seconds(report))} to the first token", "state-done")]
+        return [(f"✓ ok, {length(report.seconds)} to the first token", "state-done")]
     words = safe_line(report.error.message, 2 * _LIMIT)
     hint = safe_line(report.error.hint, 2 * _LIMIT)
     return [(f"✗ {words}. ", "state-failed"), (f"{hint}." if hint else "", "foreground")]
-
-
-def total_seconds(report: ProbeReport) -> float:
-    """How long the whole way took."""
-    return max(report.seconds, sum(stage.seconds or 0.0 for stage in report.stages))
 
 
 def length(seconds: float) -> str:
@@ -214,7 +208,7 @@ def stage_rows(report: ProbeReport, width: int) -> list[Words]:
     """A row for each stage: its name, its time, when in the whole it was, what was found."""
     bar = max(0, min(_MOST_BAR, (width - _STAGE_CELLS - _TIME_CELLS) // 3))
     room = max(0, width - _STAGE_CELLS - _TIME_CELLS - bar - 2 * GAP)
-    total = total_seconds(report) or 1.0
+    total = report.seconds or 1.0
     rows: list[Words] = []
     before = 0.0
     for stage in report.stages:

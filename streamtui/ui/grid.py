@@ -21,6 +21,7 @@ from streamtui.ui.state import GLYPHS
 from streamtui.ui.tiling import neighbour, tile
 
 TAB_NAME_CELLS = 16
+STARTING = "Starting …"
 NOTHING_OPEN = "No pane is open.\n\nctrl+n opens one · alt+u brings back the one closed last"
 
 
@@ -98,12 +99,16 @@ class Grid(Container):
         self._tiles = _Tiles(self)
         self.panes: dict[str, Pane] = {}
         self.tabs = Tabs()
-        self.nothing = Static(Content(NOTHING_OPEN), id="nothing-open")
+        self.nothing = Static(Content(STARTING), id="nothing-open")
 
     def compose(self) -> ComposeResult:
         """The tab row; panes are mounted when sessions open."""
         yield self.tabs
         yield self.nothing
+
+    def begin(self) -> None:
+        """What was to be opened first is open: if that is nothing, the user may open something."""
+        self.nothing.update(Content(NOTHING_OPEN))
 
     @property
     def layout(self) -> Layout:

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
 from streamtui.config import Endpoint
+from streamtui.engine.doors import OpenSession
 from streamtui.errors import ConfigError
 from streamtui.events import Message
+from streamtui.ids import new_id
 from streamtui.safe_text import safe_line
 from streamtui.ui.pane import Pane
+from streamtui.ui.pane_state import Tag
 from streamtui.ui.screens.new_pane import NewPane
 from streamtui.ui.state import PaneState, Turn, messages
 
@@ -39,13 +43,18 @@ class PaneActions:
         """What each open session talks to."""
         self._closed: list[ClosedPane] = []
 
-    async def open_first(self, endpoints: Sequence[Endpoint]) -> None:
-        """Open one pane for each endpoint; what is typed meanwhile is left alone."""
+    async def open_first(self, endpoints: Sequence[Endpoint]) -> list[str]:
+        """Open one pane for each endpoint; what is typed meanwhile is left alone.
+
+        Returns the ids of the sessions.
+        """
         panes = [self._pane(endpoint) for endpoint in endpoints]
-        for pane in panes:
-            self._desk.add(pane.state.session_id)
+        session_ids = [pane.state.session_id for pane in panes]
+        for session_id in session_ids:
+            self._desk.add(session_id)
         await self._screen.grid.add(*panes)
         self._screen.desk_changed()
+        return session_ids
 
     async def open(
         self,
@@ -54,9 +63,10 @@ class PaneActions:
         *,
         turns: Sequence[Turn] = (),
         place: int | None = None,
+        private: bool = False,
     ) -> str:
         """Open a session and its pane, which becomes the current one; returns the session's id."""
-        pane = self._pane(endpoint, past, turns)
+        pane = self._pane(endpoint, past, turns, private=private)
         session_id = pane.state.session_id
         self._desk.add(session_id, at=place)
         await self._screen.grid.add(pane)
@@ -71,30 +81,55 @@ class PaneActions:
 
         `endpoint` None: it is not configured here, so that it cannot be opened again once closed.
         """
-        pane = Pane(state, self._screen.clock)
         if endpoint is not None:
             self.endpoints[state.session_id] = endpoint
             state.price = state.price or endpoint.price
-        self._desk.add(state.session_id, at=place)
+        await self.show(Pane(state, self._screen.clock), place=place)
+
+    async def show(self, pane: Pane, *, place: int | None = None) -> None:
+        """Show a pane; the current one stays the current one."""
+        self._desk.add(pane.state.session_id, at=place)
         await self._screen.grid.add(pane)
         self._screen.desk_changed()
 
+    def silence(self, state: PaneState, why: str, tag: Tag) -> None:
+        """Nobody can be asked in a pane: it has no session in the engine. `why` is a sentence."""
+        state.silent, state.tag = why, tag
+        self._desk.silent.add(state.session_id)
+        self._desk.marked.discard(state.session_id)
+
+    def give_voice(self, state: PaneState, endpoint: Endpoint) -> None:
+        """A pane that was silent has a session again, of the same id."""
+        state.silent, state.tag = "", None
+        self._desk.silent.discard(state.session_id)
+        self.endpoints[state.session_id] = endpoint
+        state.price = endpoint.price
+
     async def let_go(self, session_id: str) -> None:
         """Take a pane away whose session somebody else has closed."""
-        pane = await self._take_away(session_id)
-        self._screen.show_waiting_draft()
-        self._screen.desk_changed()
-        self._app.notice(f"{pane.name_on_tab} was closed in another console.")
+        pane = await self._close(session_id)
+        self._app.notice(f"{pane.name_on_tab} was closed elsewhere. {self._way_back(pane)}")
 
     def new(self) -> None:
         """Ask for an endpoint and a model, then open a pane."""
+        self._ask_for_new(private=False)
+
+    def new_private(self) -> None:
+        """The same, for a session of which nothing is written down."""
+        self._ask_for_new(private=True)
+
+    def _ask_for_new(self, *, private: bool) -> None:
         here = self.endpoints.get(self._desk.current)
         question = NewPane(
-            self._app.config, here, self.endpoints.values(), self._app.endpoints.models
+            self._app.config,
+            here,
+            self.endpoints.values(),
+            self._app.endpoints.models,
+            private=private,
         )
-        self._app.push_screen(question, self.open_chosen)
+        self._app.push_screen(question, partial(self.open_chosen, private=private))
 
-    async def open_chosen(self, spec: str | None) -> None:
+    async def open_chosen(self, spec: str | None, *, private: bool = False) -> None:
         """Open a pane on `NAME` or `NAME/MODEL`, the model as it is, if anything was chosen."""
         if spec is None:
             return
@@ -104,21 +139,34 @@ class PaneActions:
         except ConfigError as error:
             self._app.notice(safe_line(str(error)), title="New pane", severity="error")
             return
-        await self.open(structs.replace(endpoint, model=model) if slash else endpoint)
+        chosen = structs.replace(endpoint, model=model) if slash else endpoint
+        await self.open(chosen, private=private)
 
     async def close(self) -> None:
         """Close the current pane; what it would lose goes into the prompt's history."""
         session_id = self._desk.current
-        if not session_id:
-            return
+        if session_id:
+            pane = await self._close(session_id)
+            self._app.notice(f"{pane.name_on_tab} is closed. {self._way_back(pane)}")
+
+    def _way_back(self, pane: Pane) -> str:
+        if self._closed and self._closed[-1].state is pane.state:
+            return "alt+u brings it back."
+        return "ctrl+r finds what was said in it."
+
+    async def _close(self, session_id: str) -> Pane:
+        """Take a pane away; what was typed to it, or waited there, is in the prompt's history."""
+        if self._screen.prompt.private and session_id in self._desk.targets():
+            # It must not be left to whoever is asked next.
+            self._screen.prompt.take()
         pane = await self._take_away(session_id)
-        history = self._screen.prompt.history_of_prompts
-        history.add(self._screen.drafts.pop(session_id, ""))
-        for queued in pane.state.queued:
-            history.add(queued.prompt)
+        unsent = [self._screen.drafts.pop(session_id, "")]
+        unsent += [queued.prompt for queued in pane.state.queued]
+        for prompt in unsent:
+            self._screen.prompt.history_of_prompts.add(prompt, private=pane.state.private)
         self._screen.show_waiting_draft()
         self._screen.desk_changed()
-        self._app.notice(f"{pane.name_on_tab} is closed. alt+u brings it back.")
+        return pane
 
     async def reopen(self) -> None:
         """Bring back the pane closed last; its conversation goes on."""
@@ -147,6 +195,7 @@ class PaneActions:
             past,
             turns=before,
             place=self._desk.number(session_id),
+            private=state.private,
         )
         return state.turns[-1].prompt
 
@@ -220,12 +269,23 @@ class PaneActions:
         self._change(self._desk.cycle_target)
 
     def _pane(
-        self, endpoint: Endpoint, past: tuple[Message, ...] = (), turns: Sequence[Turn] = ()
+        self,
+        endpoint: Endpoint,
+        past: tuple[Message, ...] = (),
+        turns: Sequence[Turn] = (),
+        *,
+        private: bool = False,
     ) -> Pane:
         """A session, and the pane that will show it."""
-        session_id = self._app.doors.open_session(endpoint, past)
+        session_id = new_id()
+        self._app.doors.execute(OpenSession(session_id, endpoint, past, private))
         state = PaneState(
-            session_id, endpoint.name, endpoint.model, endpoint.dialect, price=endpoint.price
+            session_id,
+            endpoint.name,
+            endpoint.model,
+            endpoint.dialect,
+            price=endpoint.price,
+            private=private,
         )
         if turns:
             state.turns = list(turns)
@@ -235,7 +295,8 @@ class PaneActions:
         return Pane(state, self._screen.clock)
 
     async def _take_away(self, session_id: str) -> Pane:
-        self._app.doors.close_session(session_id)
+        if session_id not in self._desk.silent:
+            self._app.doors.close_session(session_id)
         typing = self._screen.typing
         place = self._desk.remove(session_id)
         pane = await self._screen.grid.discard(session_id)
@@ -243,6 +304,8 @@ class PaneActions:
         if endpoint is not None:
             self._closed.append(ClosedPane(pane.state, endpoint, place))
             del self._closed[:-MOST_CLOSED]
+        else:
+            self._app.state.panes.pop(session_id, None)
         self._screen.desk_changed()
         if typing or not self._desk.order:
             self._screen.focus_prompt()
@@ -256,7 +319,9 @@ class PaneActions:
         turns = [replace(turn, end=turn.end or "cancelled") for turn in turns]
         past = messages(replace(closed.state, turns=turns))
         place = min(closed.place, len(self._desk.order))
-        return await self.open(closed.endpoint, past, turns=turns, place=place)
+        return await self.open(
+            closed.endpoint, past, turns=turns, place=place, private=closed.state.private
+        )
 
     def _step(self, by: int) -> None:
         order = self._desk.order

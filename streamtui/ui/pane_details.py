@@ -84,8 +84,7 @@ def _run_facts(pane: PaneState, turn: Turn, now: float) -> Iterator[Fact]:
     if turn.attempts:
         yield from _response_facts(turn.attempts[-1])
     if turn.error is not None:
-        hint = f". {turn.error.hint}" if turn.error.hint else ""
-        words = safe_line(f"{turn.error.message}{hint}.", _LIMIT)
+        words = safe_line(turn.error.words, _LIMIT)
         yield Fact("error", [(words, phase_role(pane.phase))])
 
 
@@ -141,8 +140,8 @@ def _session_facts(pane: PaneState) -> Iterator[Fact]:
     yield _fact("turns", f"{len(pane.turns)}")
     if pane.queued:
         yield _fact("queued", f"{len(pane.queued)} prompts")
-    if pane.price is not None:
-        yield _fact("cost", money(session_cost(pane)))
+    if (spent := session_cost(pane)) is not None:
+        yield _fact("cost", money(spent))
 
 
 def _named(texts: dict[str, str]) -> Iterator[Fact]:

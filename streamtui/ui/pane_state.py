@@ -3,12 +3,13 @@
 Plain data, filled by `state.apply`. No Textual, no clock: `now` is passed in, in monotonic seconds.
 """
 
-from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from streamtui.config import Price
 from streamtui.events import ErrorInfo, Message, Metrics, ResponseInfo, Usage
+from streamtui.ui.arriving import GrowingText, RateMeter
 from streamtui.ui.attempts import Attempt
 
 Phase = Literal[
@@ -59,54 +60,9 @@ LIVE_PHASES: frozenset[Phase] = frozenset(
     ("queued", "connecting", "waiting", "thinking", "streaming", "stalled", "retry")
 )
 
-RATE_WINDOW = 2.0
-"""Seconds over which a live rate is taken."""
-_SLOTS_PER_SECOND = 4
-_SPARK_CELLS = 5
-_SPARK_LEVELS = "▁▂▃▄▅▆▇█"
 _SHORTEST_GENERATION = 0.05
-_PIECES_TO_JOIN = 512
 _CHARS_PER_TOKEN = 4
 """A guess for prompts, used until the endpoint counts them."""
-
-
-class GrowingText:
-    """Text that arrives in pieces: cheap to add to and to read the end of."""
-
-    def __init__(self, text: str = "") -> None:
-        self._pieces = [text] if text else []
-        self._joined = len(self._pieces)
-        """So many pieces, from the first, are not joined with their neighbours again."""
-        self._length = len(text)
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __str__(self) -> str:
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-            self._joined = 1
-        return self._pieces[0] if self._pieces else ""
-
-    def append(self, piece: str) -> None:
-        if piece:
-            self._pieces.append(piece)
-            self._length += len(piece)
-            # A string of one token takes ten times its text in memory.
-            if len(self._pieces) - self._joined >= _PIECES_TO_JOIN:
-                self._pieces[self._joined :] = ["".join(self._pieces[self._joined :])]
-                self._joined += 1
-
-    def since(self, offset: int) -> str:
-        """What came after the first `offset` characters; costs what is returned."""
-        missing = self._length - offset
-        found: list[str] = []
-        for piece in reversed(self._pieces):
-            if missing <= 0:
-                break
-            found.append(piece[-missing:] if missing < len(piece) else piece)
-            missing -= len(piece)
-        return "".join(reversed(found))
 
 
 @dataclass
@@ -139,6 +95,8 @@ class Turn:
     usage: Usage | None = None
     metrics: Metrics | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    fallback_price: Price | None = None
+    """What the fallback takes that was asked in the place of the pane's own endpoint."""
     response: ResponseInfo | None = None
     """What the endpoint calls the answer."""
     input_chars: int = 0
@@ -176,42 +134,13 @@ class QueuedPrompt(NamedTuple):
     prompt: str
 
 
-class RateMeter:
-    """How many chunks came in each quarter of a second, for the last few seconds."""
+class Tag(NamedTuple):
+    """What is special about a pane, safe to draw."""
 
-    def __init__(self) -> None:
-        self._slots: deque[list[int]] = deque(maxlen=_SPARK_CELLS * _SLOTS_PER_SECOND + 1)
-
-    def add(self, mono: float, count: int) -> None:
-        slot = int(mono * _SLOTS_PER_SECOND)
-        if self._slots and self._slots[-1][0] >= slot:
-            self._slots[-1][1] += count
-        else:
-            self._slots.append([slot, count])
-
-    def per_second(self, now: float, since: float) -> float:
-        """The rate of the last two seconds, or since a moment if that was later."""
-        window = int((now - RATE_WINDOW) * _SLOTS_PER_SECOND) + 1
-        first = max(window, int(since * _SLOTS_PER_SECOND))
-        covered = now - max(first / _SLOTS_PER_SECOND, since)
-        count = self._count(first, int(now * _SLOTS_PER_SECOND))
-        return count / max(covered, 1 / _SLOTS_PER_SECOND)
-
-    def sparkline(self, now: float) -> str:
-        """The last five seconds, one block each, against the highest of them."""
-        end = int(now * _SLOTS_PER_SECOND) - 1
-        counts = [
-            self._count(end - (age + 1) * _SLOTS_PER_SECOND + 1, end - age * _SLOTS_PER_SECOND)
-            for age in reversed(range(_SPARK_CELLS))
-        ]
-        highest = max(counts)
-        if not highest:
-            return ""
-        top = len(_SPARK_LEVELS) - 1
-        return "".join(_SPARK_LEVELS[round(count / highest * top)] for count in counts)
-
-    def _count(self, first: int, last: int) -> int:
-        return sum(count for slot, count in self._slots if first <= slot <= last)
+    words: str
+    short: str
+    """The same where there is little room."""
+    role: str = "secondary bold"
 
 
 @dataclass
@@ -241,10 +170,15 @@ class PaneState:
     """The attempt in progress, and how many there will be at the most."""
     route: str = ""
     insecure: bool = False
+    """The certificate of whoever is asked is not checked."""
     private: bool = False
+    """Nothing of it is kept on disk."""
     can_repeat: bool = False
     """The engine knows the last turn as a run, not only as messages that came with the session."""
-    """The certificate of whoever is asked is not checked."""
+    silent: str = ""
+    """Why nobody can be asked here, as a sentence: the pane has no session in the engine."""
+    tag: Tag | None = None
+    """What the border says of a pane that is silent."""
     answering_endpoint: str = ""
     answering_model: str = ""
     """Who was asked last: the pane's own endpoint, or a fallback of it."""
@@ -273,6 +207,13 @@ class AppState:
     events_seen: int = 0
     not_saved_since: float | None = None
     """Seconds since the epoch at which the journal stopped; None while all is kept."""
+    engine_gone: bool = False
+    """Nobody answers: the engine ended, and no other one could be had."""
+
+    @property
+    def sessions(self) -> Iterator[PaneState]:
+        """The panes that have, or had, a session in the engine."""
+        return (pane for pane in self.panes.values() if not pane.silent)
 
 
 class Tokens(NamedTuple):
@@ -285,6 +226,11 @@ class Tokens(NamedTuple):
 def is_live(pane: PaneState) -> bool:
     """Something is under way, or about to be."""
     return pane.phase in LIVE_PHASES
+
+
+def turn_of(pane: PaneState, run_id: str) -> Turn | None:
+    """The turn of a run."""
+    return next((turn for turn in reversed(pane.turns) if turn.run_id == run_id), None)
 
 
 def elapsed(pane: PaneState, now: float) -> float:
@@ -353,20 +299,20 @@ def sparkline(pane: PaneState, now: float) -> str:
 
 
 def cost(pane: PaneState) -> float | None:
-    """Price of the latest run; None when the endpoint has no price. See `Tokens.exact`."""
-    if pane.price is None or not pane.turns:
+    """Price of the latest run; None when who was asked has no price. See `Tokens.exact`."""
+    return _turn_cost(pane, pane.turns[-1]) if pane.turns else None
+
+
+def session_cost(pane: PaneState) -> float | None:
+    """Price of all runs of a session, of those that have one; None when nobody has."""
+    costs = [each for turn in pane.turns if (each := _turn_cost(pane, turn)) is not None]
+    return None if pane.price is None and not costs else sum(costs)
+
+
+def _turn_cost(pane: PaneState, turn: Turn) -> float | None:
+    price = _price_of(pane, turn)
+    if price is None:
         return None
-    return turn_cost(pane.turns[-1], pane.price)
-
-
-def session_cost(pane: PaneState) -> float:
-    """Price of all runs of a session."""
-    if pane.price is None:
-        return 0.0
-    return sum(turn_cost(turn, pane.price) for turn in pane.turns)
-
-
-def turn_cost(turn: Turn, price: Price) -> float:
     counted = turn_tokens(turn)
     sent = counted.input
     if sent is None:
@@ -374,24 +320,28 @@ def turn_cost(turn: Turn, price: Price) -> float:
     return (sent * price.input + counted.output * price.output) / 1_000_000
 
 
+def _price_of(pane: PaneState, turn: Turn) -> Price | None:
+    """Of whoever was asked last, in one turn a fallback and in the next the endpoint itself."""
+    asked = turn.attempts[-1].endpoint if turn.attempts else ""
+    return pane.price if asked in {"", pane.endpoint} else turn.fallback_price
+
+
 def live_count(state: AppState) -> int:
-    return sum(is_live(pane) for pane in state.panes.values())
+    return sum(is_live(pane) for pane in state.sessions)
 
 
 def failed_count(state: AppState) -> int:
     """Open sessions whose latest run failed or was cut off."""
-    return sum(
-        pane.phase in {"failed", "cut off"} and not pane.closed for pane in state.panes.values()
-    )
+    return sum(pane.phase in {"failed", "cut off"} and not pane.closed for pane in state.sessions)
 
 
 def total_rate(state: AppState, now: float) -> float:
     """Tokens per second of all live sessions."""
-    return sum(rate(pane, now) for pane in state.panes.values() if is_live(pane))
+    return sum(rate(pane, now) for pane in state.sessions if is_live(pane))
 
 
 def total_cost(state: AppState) -> float:
-    return sum(session_cost(pane) for pane in state.panes.values())
+    return sum(session_cost(pane) or 0.0 for pane in state.sessions)
 
 
 def messages(pane: PaneState) -> tuple[Message, ...]:

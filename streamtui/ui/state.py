@@ -1,19 +1,18 @@
-"""Events into what the panes show, and into toasts. Pure: no Textual, no I/O, no clock.
+"""Events into what the panes show. Pure: no Textual, no I/O, no clock.
 
 `apply` is the only place that changes a pane's state. The data itself is in `pane_state`, the words
-of the border in `border_text`; both are offered here, so that this is the one module to import.
+of the border in `border_text`, those of toasts in `toast_words`; all are offered here, so that this
+is the one module to import.
 """
 
-from typing import Literal, NamedTuple, assert_never
+from typing import assert_never
 
-from msgspec.structs import replace
-
+from streamtui.config import Price
 from streamtui.events import (
     AttemptFailed,
     AttemptStarted,
     Chunk,
     Delta,
-    ErrorInfo,
     Event,
     Finish,
     JournalReplaced,
@@ -44,16 +43,14 @@ from streamtui.events import (
     ToolCallDelta,
     UnknownFrame,
     Usage,
-    describe,
 )
-from streamtui.safe_text import safe_line
+from streamtui.ui.arriving import GrowingText
 from streamtui.ui.attempts import note
 from streamtui.ui.border_text import (
     BorderText,
     Segment,
     border_subtitle,
     border_title,
-    shorten,
     state_words,
 )
 from streamtui.ui.pane_state import (
@@ -61,7 +58,6 @@ from streamtui.ui.pane_state import (
     GLYPHS,
     AppState,
     End,
-    GrowingText,
     PaneState,
     Phase,
     QueuedPrompt,
@@ -81,8 +77,10 @@ from streamtui.ui.pane_state import (
     total_cost,
     total_rate,
     ttft,
+    turn_of,
     turns_of,
 )
+from streamtui.ui.toast_words import Toast, toast_for
 
 __all__ = [
     "ASCII_GLYPHS",
@@ -142,6 +140,7 @@ def apply(state: AppState, event: Event) -> None:
         case AttemptStarted():
             _attempt(pane, event.body)
             _note(pane, event.run_id, event.body)
+            _price(pane, event.run_id, state.prices.get(event.body.endpoint))
         case RunWaiting():
             _wait(pane, event.mono, event.body)
         case RequestSent():
@@ -203,7 +202,7 @@ def _start(pane: PaneState, event: Event, body: RunStarted) -> None:
     _unqueue(pane, event.run_id)
     if not pane.turns:
         pane.turns = turns_of(body.messages[:-1])
-    if body.replaces and (replaced := _turn(pane, body.replaces)):
+    if body.replaces and (replaced := turn_of(pane, body.replaces)):
         replaced.superseded = True
     sent = sum(len(message.content) for message in body.messages)
     pane.turns.append(Turn(event.run_id, body.prompt, input_chars=sent))
@@ -237,8 +236,13 @@ def _attempt(pane: PaneState, body: AttemptStarted) -> None:
 def _note(
     pane: PaneState, run_id: str, body: AttemptStarted | ResponseStarted | AttemptFailed
 ) -> None:
-    if turn := _turn(pane, run_id):
+    if turn := turn_of(pane, run_id):
         note(turn.attempts, body)
+
+
+def _price(pane: PaneState, run_id: str, price: Price | None) -> None:
+    if turn := turn_of(pane, run_id):
+        turn.fallback_price = price
 
 
 def _wait(pane: PaneState, mono: float, body: RunWaiting) -> None:
@@ -266,7 +270,7 @@ def _await_reconnect(pane: PaneState, mono: float, body: ReconnectScheduled) -> 
 
 
 def _receive(pane: PaneState, event: Event, chunk: Chunk) -> None:
-    turn = _turn(pane, event.run_id)
+    turn = turn_of(pane, event.run_id)
     if turn is None or turn.end is not None:
         return
     visible: Phase | None = None
@@ -343,7 +347,7 @@ _ENDS: dict[type[RunEnd], End] = {
 
 def _end(pane: PaneState, event: Event, body: RunEnd) -> None:
     end = _ENDS[type(body)]
-    turn = _turn(pane, event.run_id)
+    turn = turn_of(pane, event.run_id)
     if turn is None:
         turn = _never_started(pane, event.run_id, end)
     if turn is None:
@@ -371,74 +375,3 @@ def _never_started(pane: PaneState, run_id: str, end: End) -> Turn | None:
     if pane.phase == "queued" and not pane.queued and not pane.queue_reason:
         pane.phase = (pane.turns[-1].end or "idle") if pane.turns else "idle"
     return None
-
-
-def _turn(pane: PaneState, run_id: str) -> Turn | None:
-    return next((turn for turn in reversed(pane.turns) if turn.run_id == run_id), None)
-
-
-# Toasts
-
-_TOAST_CAUSE_CELLS = 90
-_TOAST_HINT_CELLS = 60
-_TOAST_NAME_CELLS = 24
-
-
-class Toast(NamedTuple):
-    """A notice whose text is safe to draw as it is, on one line that wraps into three at most."""
-
-    severity: Literal["information", "warning", "error"]
-    title: str
-    message: str
-
-
-def toast_for(event: Event, pane: PaneState | None) -> Toast | None:
-    """The notice for an event, if it deserves one; `pane` has had the event applied."""
-    match event.body:
-        case JournalStopped() | JournalReplaced():
-            return Toast("error", "Not saved", _journal_words(event.body))
-        case JournalResumed():
-            return Toast("information", "Saved again", _journal_words(event.body))
-        case RunFailed():
-            return Toast("error", "Run failed", _toast_words(pane, event.body))
-        case RunCutOff():
-            return Toast("error", "Answer cut off", _toast_words(pane, event.body))
-        case RetryScheduled():
-            return Toast("warning", "Trying again", _toast_words(pane, event.body) + ".")
-        case Chunk():
-            return _malformed_toast(event, pane)
-        case _:
-            return None
-
-
-def _journal_words(body: JournalStopped | JournalResumed | JournalReplaced) -> str:
-    words = safe_line(describe(body).words, limit=240)
-    return f"{words[:1].upper()}{words[1:]}."
-
-
-def _toast_words(pane: PaneState | None, body: RunFailed | RunCutOff | RetryScheduled) -> str:
-    error: ErrorInfo = replace(
-        body.error,
-        message=_brief(body.error.message, _TOAST_CAUSE_CELLS),
-        hint=_brief(body.error.hint, _TOAST_HINT_CELLS),
-    )
-    return f"{_toast_name(pane)}: {safe_line(describe(replace(body, error=error)).words)}"
-
-
-def _malformed_toast(event: Event, pane: PaneState | None) -> Toast | None:
-    turn = _turn(pane, event.run_id) if pane else None
-    if turn is None or turn.first_malformed_seq != event.seq:
-        return None
-    message = (
-        f"{_toast_name(pane)}: a part of the stream could not be read and was passed over. "
-        "What came is kept. F3 shows the events."
-    )
-    return Toast("warning", "Unreadable frame", message)
-
-
-def _toast_name(pane: PaneState | None) -> str:
-    return _brief(pane.endpoint, _TOAST_NAME_CELLS) if pane and pane.endpoint else "session"
-
-
-def _brief(text: str, cells: int) -> str:
-    return shorten(safe_line(text, limit=cells), cells)

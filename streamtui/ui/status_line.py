@@ -57,6 +57,8 @@ def summary_groups(
     if state.not_saved_since is not None:
         since = time.strftime("%H:%M", time.localtime(state.not_saved_since))
         name.append((f"NOT SAVED since {since}", "state-failed bold"))
+    if state.engine_gone:
+        name.append(("NO ENGINE", "state-failed bold"))
     place = [(host, "muted"), (at, "muted")] if host else [(at, "muted")]
     return [joined(name), joined(counts), joined(figures), joined(place)]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamtui.events import Metrics, RunCancelled, RunCutOff, RunFailed, describe
+from streamtui.ui.arriving import GrowingText
 from streamtui.ui.blocks import (
     Block,
     FoldBlock,
@@ -15,7 +16,7 @@ from streamtui.ui.blocks import (
     count_words,
 )
 from streamtui.ui.border_text import phase_role
-from streamtui.ui.pane_state import GLYPHS, GrowingText, ToolCall, Turn
+from streamtui.ui.pane_state import GLYPHS, ToolCall, Turn
 
 _LINES_PER_CALL = 1_000_000
 _USUAL_REASONS = frozenset(

@@ -183,6 +183,7 @@ class ProgramActions:
 
     def redraw(self) -> None:
         """Write every cell again."""
+        self._app.forget_terminal()
         self._app.screen.refresh()
 
     def edit_prompt(self) -> None:

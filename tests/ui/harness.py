@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets._toast import Toast as ToastWidget
 
 from streamtui.config import EMBEDDED_DEMO_URL, Config, Endpoint
+from streamtui.engine.doors import Doors
 from streamtui.ui.app import StreamTUIApp
 from streamtui.ui.clock import Clock
 from streamtui.ui.pane import Pane
@@ -104,6 +105,7 @@ async def console(
     config: Config | None = None,
     load: Callable[[], Config] | None = None,
     doors: ScriptedDoors | None = None,
+    reattach: Callable[[], Doors] | None = None,
 ) -> AsyncIterator[Console]:
     """A console with panes that are open and idle, or asked `prompt`."""
     doors = doors or ScriptedDoors()
@@ -114,6 +116,7 @@ async def console(
         prompt=prompt,
         show_events=show_events,
         load_config=load,
+        reattach=reattach,
         clock=Clock(lambda: doors.now, lambda: WALL + doors.now - MONO),
         host="build-07",
     )

@@ -94,21 +94,25 @@ class PtyProgram:
         os.close(self._master)
 
     def _read(self) -> None:
-        while not self._stop.is_set():
-            ready, _, _ = select.select([self._master], [], [], 0.1)
-            if not ready:
-                continue
-            try:
-                data = os.read(self._master, 65536)
-            except OSError as error:
-                if error.errno == errno.EIO:
-                    return
-                raise
-            if not data:
-                return
+        while not self._stop.is_set() and self._read_some():
+            pass
+
+    def _read_some(self) -> bool:
+        """What comes within a moment; whether more may come."""
+        ready, _, _ = select.select([self._master], [], [], 0.1)
+        if not ready:
+            return True
+        try:
+            data = os.read(self._master, 65536)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                return False
+            raise
+        if data:
             with self._lock:
                 self.received += data
                 self._stream.feed(data)
+        return bool(data)
 
 
 @contextmanager

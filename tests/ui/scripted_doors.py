@@ -9,7 +9,11 @@ from streamtui.engine.doors import (
     CancelAll,
     CloseSession,
     Command,
+    DeleteRuns,
     Doors,
+    FindRuns,
+    GetRun,
+    GetSession,
     GetWorkspace,
     ListSessions,
     OpenSession,
@@ -22,8 +26,13 @@ from streamtui.engine.doors import (
 from streamtui.engine.reports import (
     Answer,
     Done,
+    NotFound,
+    RunList,
+    RunSummary,
     SessionList,
+    SessionRecord,
     SessionSummary,
+    StoredRun,
     Transcript,
     Workspace,
 )
@@ -91,8 +100,15 @@ class ScriptedDoors(Doors):
         self.answers: dict[type, Answer] = {}
         """What is said to queries of a kind; an empty transcript where nothing is set."""
         self.workspace = Workspace("default")
+        self.saves = 0
         self.open_before: list[SessionSummary] = []
         """Sessions that were open before the console came."""
+        self.told_before: list[Event] = []
+        """What is told of them from the start."""
+        self.history: list[RunSummary] = []
+        """Newest first."""
+        self.stored: dict[str, StoredRun] = {}
+        self.records: dict[str, SessionRecord] = {}
         self._seq = itertools.count(1)
         self._ids = itertools.count(1)
         self.subscriptions: list[ScriptedSubscription] = []
@@ -100,11 +116,12 @@ class ScriptedDoors(Doors):
     def execute(self, command: Command) -> None:
         self.commands.append(command)
         match command:
-            case OpenSession(session_id, endpoint):
+            case OpenSession(session_id, endpoint, private=private):
                 self.sessions.append(session_id)
                 self.endpoints[session_id] = endpoint
                 self.queues[session_id] = []
-                self.emit(session_id, SessionOpened(endpoint.name, endpoint.model, "scripted"))
+                opened = SessionOpened(endpoint.name, endpoint.model, "scripted", private=private)
+                self.emit(session_id, opened)
             case Send():
                 self._take(command)
             case Retry(session_id, run_id):
@@ -129,19 +146,59 @@ class ScriptedDoors(Doors):
         from_start: bool = False,
     ) -> Subscription:
         subscription = ScriptedSubscription(wake)
+        if from_start:
+            subscription.waiting += self.told_before
         self.subscriptions.append(subscription)
         return subscription
 
     async def ask(self, query: Query) -> Answer:
-        if isinstance(query, SaveWorkspace):
-            self.workspace = Workspace(query.name, WALL, query.desk)
-            return Done()
-        if isinstance(query, GetWorkspace):
-            return self.workspace
-        if isinstance(query, ListSessions):
-            return SessionList(tuple(self.open_before))
-        self.queries.append(query)
-        return self.answers.get(type(query), Transcript())
+        if not isinstance(query, SaveWorkspace | GetWorkspace | ListSessions):
+            self.queries.append(query)
+        if type(query) in self.answers:
+            return self.answers[type(query)]
+        match query:
+            case SaveWorkspace(name=name, desk=desk):
+                self.saves += 1
+                self.workspace = Workspace(name, WALL, desk)
+                return Done()
+            case GetWorkspace():
+                return self.workspace
+            case ListSessions():
+                return SessionList(tuple(self.open_before))
+            case FindRuns():
+                return self._found(query)
+            case GetRun(run_id=run_id):
+                return self.stored.get(run_id, NotFound())
+            case GetSession(session_id=session_id):
+                return self.records.get(session_id, NotFound())
+            case DeleteRuns(run_ids=run_ids):
+                self.history = [run for run in self.history if run.run_id not in run_ids]
+                return Done()
+        return Transcript()
+
+    def was_open(
+        self, session_id: str, endpoint: Endpoint, *bodies: Body, run_id: str = ""
+    ) -> None:
+        """Let a session be there before the console comes, with what has happened in it."""
+        self.endpoints[session_id] = endpoint
+        self.queues[session_id] = []
+        summary = SessionSummary(session_id, endpoint.name, endpoint.model, False, 0, "")
+        self.open_before.append(summary)
+        opened = SessionOpened(endpoint.name, endpoint.model, "scripted")
+        for body in (opened, *bodies):
+            run = "" if body is opened else run_id
+            event = Event(next(self._seq), WALL, MONO, session_id, run, body)
+            self.told_before.append(event)
+
+    def _found(self, query: FindRuns) -> RunList:
+        words = query.text.lower().split()
+        found = [
+            run
+            for run in self.history
+            if all(word in f"{run.prompt} {run.answer}".lower() for word in words)
+            and (query.before is None or run.key < query.before)
+        ]
+        return RunList(tuple(found[: query.limit]), more=len(found) > query.limit)
 
     def close(self) -> None:
         self.closed = True

@@ -70,7 +70,7 @@ def files(tmp_path: Path) -> Files:
 
 def report(name: str, error: ErrorInfo | None = None) -> ProbeReport:
     stages = (Stage("dns", 0.002, "203.0.113.7"), Stage("first byte", 0.4), Stage("tls", None))
-    return ProbeReport(name, "m", "openai-chat", "direct", stages, error)
+    return ProbeReport(name, "m", "openai-chat", "direct", stages, error, seconds=0.402)
 
 
 class GatedDoors(ScriptedDoors):

@@ -238,17 +238,10 @@ def test_nothing_is_written_while_nothing_happens() -> None:
 
 def test_the_screen_is_drawn_again_after_a_suspension() -> None:
     with hostile_program() as program:
-        program.press(b"\t\x1a")
-        program.wait_for(lambda _text: _stopped(program.pid), "stopped")
         before = len(program.received)
-        os.kill(program.pid, signal.SIGCONT)
+        # No shell could have it go on, so it is not stopped; the terminal is given back all the same.
+        program.press(b"\t\x1a")
         program.wait_for(lambda _text: b"all sessions" in program.received[before:], "drawn again")
-
-
-def _stopped(pid: int) -> bool:
-    """Whether a process is stopped, as Linux says; elsewhere it is taken for granted."""
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def test_the_prompt_can_be_written_in_an_editor(

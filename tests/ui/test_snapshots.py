@@ -12,8 +12,8 @@ from streamtui.config import Endpoint, Price, Proxy, Tls
 from streamtui.config import managed as managed_module
 from streamtui.config.managed import WrittenEndpoints
 from streamtui.engine import doors as doors_module
-from streamtui.engine.doors import ListModels, Probe
-from streamtui.engine.reports import ModelList, ProbeReport, Stage
+from streamtui.engine.doors import FindRuns, ListModels, Probe
+from streamtui.engine.reports import ModelList, NotFound, ProbeReport, Stage
 from streamtui.events import (
     AttemptFailed,
     AttemptStarted,
@@ -25,6 +25,7 @@ from streamtui.events import (
     RetryScheduled,
     RunCompleted,
     RunCutOff,
+    RunFailed,
     StreamStalled,
     TextDelta,
     ToolCallDelta,
@@ -35,6 +36,7 @@ from streamtui.redact import Secret
 from streamtui.ui.app import StreamTUIApp
 from streamtui.ui.clock import Clock
 from tests.ui.harness import Console, configuration, endpoint
+from tests.ui.past_runs import past_run, remember
 from tests.ui.scripted_doors import MONO, WALL, ScriptedDoors
 
 SIZES = [(80, 24), (200, 50)]
@@ -135,6 +137,11 @@ REFUSED = ProbeReport(
     seconds=0.2524,
     failed="first token",
 )
+DAY = 86_400.0
+FRENCH = "Écris un couplet sur l'eau gazeuse, sans rime, en deux vers, et rien de plus."
+LOST = ErrorInfo("connection-lost", "the connection was lost", "Ask again for the rest")
+FAILED = RunFailed(ErrorInfo("server", "HTTP 500, a fault of the server", "Ask again"), Metrics())
+CUT = RunCutOff(LOST, Metrics(0.3, 2.0, text_chars=45))
 Script = Callable[[Console], Awaitable[None]]
 Compare = Callable[..., bool]
 
@@ -319,6 +326,70 @@ def _configure_all(c: Console) -> None:
     )
 
 
+PAST = (
+    past_run("r0", VERSE, prompt="Write a sonnet about the sea.", key=1, ago=500 * DAY),
+    past_run("r1", prompt="Why is the sky blue?", key=2, ago=9 * DAY, end=FAILED, state="failed"),
+    past_run(
+        "r2",
+        "Bubbles rise because they weigh less than the",
+        prompt="Why do bubbles rise?",
+        endpoint="claude",
+        model="claude-sonnet-4-5",
+        key=3,
+        ago=3 * DAY,
+        end=CUT,
+        state="cut off",
+    ),
+    past_run("r3", "Au fond du", prompt=FRENCH, key=4, ago=DAY, end=None, state="interrupted"),
+    past_run("r4", MARKDOWN, prompt="两种数气泡的方法？", key=5, ago=4200),
+    past_run("r5", "No.", prompt="Count the bubbles", key=6, ago=1200, state="cancelled"),
+    past_run("r6", VERSE, prompt=PROMPT, endpoint="openai", model="gpt-4o-mini", key=7, ago=240),
+    past_run("r7", prompt="And in Portuguese.", key=8, ago=8, end=None, state="streaming"),
+)
+
+
+async def history(c: Console) -> None:
+    """Runs of all ages and ends, one of them still under way."""
+    remember(c.doors, *PAST)
+    await c.press("ctrl+r")
+    await c.until_shown("8 runs")
+    await c.press("down")
+    await c.until_shown("144 characters")
+
+
+async def history_found(c: Console) -> None:
+    await history(c)
+    await c.press(*"bubbles rise")
+    await c.until_shown("3 runs")
+
+
+async def history_off(c: Console) -> None:
+    c.app.config = replace(c.app.config, history="off")
+    error = ErrorInfo("usage", 'no history is kept: history.keep = "off"')
+    c.doors.answers[FindRuns] = NotFound(error)
+    await c.press("ctrl+r")
+    await c.until_shown("nothing is kept")
+
+
+async def delete_question(c: Console) -> None:
+    await history(c)
+    await c.press("ctrl+x")
+    await c.until_shown("for good?")
+
+
+async def replay(c: Console) -> None:
+    """Beside a private pane; half of the run has been played, twice as fast as it came."""
+    await c.app.panes.open(endpoint("local", "llama3"), private=True)
+    await history(c)
+    await c.press("ctrl+r")
+    await c.until_shown("replay 1×")
+    await c.press(">")
+    c.doors.now += 1.2
+    await c.until_shown("summer skies")
+    await c.press("space")
+    await c.until_shown("paused")
+
+
 async def close_the_only_pane(c: Console) -> None:
     await c.press("alt+w")
     await c.until_shown("No pane is open.")
@@ -347,6 +418,11 @@ SCREENS: dict[str, tuple[int, Script]] = {
     "endpoint_form": (1, endpoint_form),
     "models": (1, models),
     "pane_details": (1, pane_details),
+    "history": (1, history),
+    "history_found": (1, history_found),
+    "history_off": (1, history_off),
+    "delete_question": (1, delete_question),
+    "replay": (1, replay),
     "quit_question": (6, pressing("ctrl+q", then="Quit and cancel them?")),
     "nothing_open": (1, close_the_only_pane),
 }

@@ -301,6 +301,22 @@ def test_cost_is_that_of_the_run_and_the_total_that_of_all() -> None:
     assert total_cost(state) == 3.0
 
 
+def test_what_a_fallback_answers_costs_what_the_fallback_takes() -> None:
+    state = AppState(prices={"openai": Price(1.0, 2.0), "mirror": Price(10.0, 20.0)})
+    script = Script(state).open().start()
+    script.say(AttemptStarted(1, 2, "direct", "openai", "m"))
+    script.say(AttemptStarted(2, 2, "direct", "mirror", "n"))
+    script.receive("a").finish(Usage(100_000, 100_000))
+    assert cost(script.pane) == 3.0
+    script.start("Again", run_id="r2").say(AttemptStarted(1, 2, "direct", "openai", "m"))
+    script.receive("b").finish(Usage(100_000, 100_000))
+    assert cost(script.pane) == pytest.approx(0.3)
+    script.start("Again", run_id="r3").say(AttemptStarted(2, 2, "direct", "local", "l"))
+    script.receive("c").finish(Usage(100_000, 100_000))
+    assert cost(script.pane) is None
+    assert total_cost(state) == pytest.approx(3.3)
+
+
 def test_without_a_price_nothing_is_said_of_cost() -> None:
     script = Script().open().answer("La")
     assert cost(script.pane) is None

@@ -235,7 +235,7 @@ class EndpointList(Dialog[str]):
         if marked and self.app.native_ansi_color:
             # Of sixteen colours hardly two can be read on one another.
             return Content("".join(text for text, _role in row))
-        return Content.assemble(*((text, _style(role)) for text, role in row))
+        return Content.assemble(*((text, style_of(role)) for text, role in row))
 
     def _show_marked(self) -> None:
         endpoint = self._marked
@@ -301,7 +301,7 @@ def _paragraph(words: Words) -> Paragraph:
     return Paragraph([Span(*word) for word in words])
 
 
-def _style(role: str) -> str:
+def style_of(role: str) -> str:
     """A role as Textual writes it; the common colour is left to the list, which marks a row."""
     words = (word for word in role.split() if word != "foreground")
     return " ".join(word if word in ATTRIBUTES else f"${word}" for word in words)

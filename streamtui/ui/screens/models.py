@@ -55,9 +55,8 @@ class ModelChooser(Chooser):
         place = self.query_one(".problem", Static)
         place.display = error is not None
         if error is not None:
-            hint = f". {error.hint}" if error.hint else ""
-            words = safe_line(f"{error.message}{hint}", 300)
-            place.update(Content.styled(f"✗ {words}.", "$state-failed"))
+            words = safe_line(error.words, 300)
+            place.update(Content.styled(f"✗ {words}", "$state-failed"))
 
 
 class Models(ModelChooser):

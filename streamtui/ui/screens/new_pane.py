@@ -30,7 +30,11 @@ class NewPane(ModelChooser):
         here: Endpoint | None,
         open_now: Iterable[Endpoint],
         ask: AskModels,
+        *,
+        private: bool = False,
     ) -> None:
+        if private:
+            self.TITLE_WORDS = "new private pane"
         self._config = config
         open_now = list(open_now)
         self._known = {each.name: each for each in (*open_now, *config.endpoints.values())}
