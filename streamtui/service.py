@@ -22,6 +22,8 @@ from streamtui.logs import default_log_path, log_to_file
 
 GRACE_SECONDS = 2.0
 """How long an engine waits, with nothing to do and nobody attached, before it ends."""
+LOOK_SECONDS = 1.0
+"""Between two looks whether its socket is still where consoles look for it."""
 
 
 def main(arguments: list[str]) -> None:
@@ -54,6 +56,7 @@ class _Service:
 
         def begin() -> None:
             engine.spawn(_end_when_alone(engine, server), "end when alone")
+            engine.spawn(_stay_reachable(engine, server), "stay reachable")
             os.write(ready, b"+")
             os.close(ready)
 
@@ -81,6 +84,12 @@ async def _end_when_alone(engine: Engine, server: HostServer) -> None:
     while not await engine.stops_within(GRACE_SECONDS):
         if not server.consoles and not engine.live:
             engine.stop()
+
+
+async def _stay_reachable(engine: Engine, server: HostServer) -> None:
+    """An engine that nobody can reach is lost to its user."""
+    while not await engine.stops_within(LOOK_SECONDS):
+        await server.listen_again()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -19,7 +20,7 @@ from queue import SimpleQueue
 import msgspec
 
 from streamtui import __version__
-from streamtui.engine.doors import Command, Doors, Query, Subscription
+from streamtui.engine.doors import Command, Doors, Query, Subscription, engine_ended
 from streamtui.engine.host import wire
 from streamtui.engine.reports import Answer, Unanswered
 from streamtui.errors import RunError
@@ -61,6 +62,10 @@ class Link:
             connection.close()
             return None
         return cls(connection)
+
+    def give_up_after(self, seconds: float | None) -> None:
+        """From now on whoever waits longer gets TimeoutError, an OSError; None for no limit."""
+        self._connection.settimeout(seconds)
 
     def say(self, message: wire.FromConsole) -> None:
         """Raises OSError."""
@@ -148,11 +153,14 @@ class AttachedEngine(Doors):
         answer: Future[Answer] = Future()
         with self._lock:
             if self._gone:
-                return _unanswered()
+                return Unanswered(engine_ended())
             self._asked[number] = answer
         self._outgoing.put(wire.Ask(number, query))
         try:
             return await asyncio.wrap_future(answer)
+        except asyncio.CancelledError:
+            self._outgoing.put(wire.StopAsking(number))
+            raise
         finally:
             with self._lock:
                 self._asked.pop(number, None)
@@ -169,8 +177,9 @@ class AttachedEngine(Doors):
             self._outgoing.put(None)
             for heard in list(self._listening.values()):
                 heard.let_go()
+        give_up = time.monotonic() + LEAVE_SECONDS
         for thread in self._threads:
-            thread.join(LEAVE_SECONDS)
+            thread.join(max(0.0, give_up - time.monotonic()))
         self._link.end()
 
     def _stop_listening(self, number: int) -> None:
@@ -214,7 +223,7 @@ class AttachedEngine(Doors):
             asked = list(self._asked.values())
         self._outgoing.put(None)
         for answer in asked:
-            _settle(answer, _unanswered())
+            _settle(answer, Unanswered(engine_ended()))
         self._link.end()
         self._threads[0].join()
         self._link.close()
@@ -264,8 +273,3 @@ class _Heard:
 def _settle(answer: "Future[Answer]", found: Answer) -> None:
     with suppress(InvalidStateError):
         answer.set_result(found)
-
-
-def _unanswered() -> Unanswered:
-    gone = RunError("the engine has ended", kind="bug", hint="Start streamtui again")
-    return Unanswered(gone.info())

@@ -5,16 +5,21 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamtui.engine.host.client import EngineMismatchError, Link
+from streamtui.engine.host.private import MAX_PATH_BYTES, make_private, no_engine
 from streamtui.engine.host.wire import PROTOCOL, Stop
-from streamtui.errors import RunError
 
 START_SECONDS = 15.0
 """How long a console waits for an engine that it started; cold disks read Python slowly."""
+WRITER_SECONDS = 3.0
+"""How long it waits for an engine that is there and cannot be found, or that is just ending."""
+GREETING_SECONDS = 10.0
+"""An engine that says nothing for so long stands still."""
 
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SSL_CERT_DIR", "TMPDIR")
 _PREFIXES_PASSED_ON = ("PYTHON", "SSL_CERT_", "STREAMTUI_", "XDG_", "VIRTUAL_ENV", "COVERAGE_")
@@ -27,20 +32,20 @@ def runtime_folder() -> Path:
     """
     from platformdirs import user_runtime_path
 
-    folder = user_runtime_path("streamtui")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
+        folder = user_runtime_path("streamtui")
+        make_private(folder)
     except OSError as error:
-        raise _no_engine(f"{folder}: {error.strerror}") from error
-    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise _no_engine(f"{folder} is not private to you")
+        raise no_engine(f"{error.filename or 'its folder'}: {error.strerror or error}") from error
     return folder
 
 
 def socket_path() -> Path:
-    """Where the user's engine listens."""
-    return runtime_folder() / "engine.sock"
+    """Where the user's engine listens. Raises RunError where none can."""
+    path = runtime_folder() / "engine.sock"
+    if len(os.fsencode(path)) > MAX_PATH_BYTES:
+        raise no_engine(f"{path} is longer than the name of a socket can be")
+    return path
 
 
 def attach(keep: str) -> Link:
@@ -50,13 +55,16 @@ def attach(keep: str) -> Link:
     no engine can be had, EngineMismatchError for one of another version in which something streams.
     """
     path = socket_path()
-    with _one_at_a_time(path):
-        link = connect(path)
-        if link is None:
-            _start(path, keep)
-            link = connect(path)
+    try:
+        with _one_at_a_time(path):
+            link = connect(path) or (_await_writer(path) if keep == "disk" else None)
+            if link is None:
+                _start(path, keep)
+                link = connect(path)
+    except OSError as error:
+        raise no_engine(f"{error.filename or path}: {error.strerror or error}") from error
     if link is None:
-        raise _no_engine("it ended at once")
+        raise no_engine("it ended at once")
     return link
 
 
@@ -69,7 +77,12 @@ def connect(path: Path) -> Link | None:
     if link is None:
         return None
     try:
+        link.give_up_after(GREETING_SECONDS)
         welcome = link.greet()
+        link.give_up_after(None)
+    except TimeoutError as error:
+        link.close()
+        raise no_engine("the one that runs does not answer") from error
     except (OSError, EOFError, ValueError):
         link.close()
         return None
@@ -87,9 +100,40 @@ def connect(path: Path) -> Link | None:
 def _end(link: Link) -> None:
     """Ask an engine to end, and wait until it has."""
     with suppress(OSError, EOFError, ValueError):
+        link.give_up_after(GREETING_SECONDS)
         link.say(Stop(even_live=False))
         while True:
             link.hear()
+
+
+def _await_writer(path: Path) -> Link | None:
+    """A connection to an engine that writes the journal and cannot be found, if it can be soon.
+
+    One whose socket was taken away makes another. One that ends frees the journal for the next.
+    """
+    from streamtui.engine.journal.files import beside, default_journal_path
+
+    lock = beside(default_journal_path(), ".lock")
+    give_up = time.monotonic() + WRITER_SECONDS
+    while _is_held(lock) and time.monotonic() < give_up:
+        time.sleep(WRITER_SECONDS / 100)
+        if (link := connect(path)) is not None:
+            return link
+    return None
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextmanager
@@ -121,7 +165,7 @@ def _start(path: Path, keep: str) -> None:
         )
     except OSError as error:
         os.close(ready)
-        raise _no_engine(error.strerror or "it cannot be started") from error
+        raise no_engine(error.strerror or "it cannot be started") from error
     finally:
         os.close(told)
     try:
@@ -135,9 +179,9 @@ def _await_readiness(ready: int, process: "subprocess.Popen[bytes]") -> None:
     poll.register(ready, select.POLLIN)
     if not poll.poll(START_SECONDS * 1000):
         process.kill()
-        raise _no_engine(f"it did not start within {START_SECONDS:g} s")
+        raise no_engine(f"it did not start within {START_SECONDS:g} s")
     if os.read(ready, 1) != b"+":
-        raise _no_engine(f"it ended with status {process.wait()}")
+        raise no_engine(f"it ended with status {process.wait()}")
     # It outlives us: nobody waits for it any more.
     process.returncode = 0
 
@@ -149,7 +193,3 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _PASSED_ON or name.startswith(_PREFIXES_PASSED_ON)
     }
-
-
-def _no_engine(reason: str) -> RunError:
-    return RunError(f"no engine of its own: {reason}", kind="usage")

@@ -15,10 +15,12 @@ import msgspec
 from streamtui import __version__
 from streamtui.engine.bus import Bus, Subscriber
 from streamtui.engine.doors import Query
-from streamtui.engine.engine import Engine
+from streamtui.engine.engine import Engine, GiveUp
 from streamtui.engine.host import wire
+from streamtui.engine.host.private import make_private, private_socket
 from streamtui.engine.recall import Recall
 from streamtui.engine.reports import Answer
+from streamtui.errors import RunError
 from streamtui.events import Event
 
 TICK_SECONDS = 0.02
@@ -29,6 +31,8 @@ LAST_WORDS_SECONDS = 1.0
 """How long an engine that ends waits for a console to hear how its runs ended."""
 BUFFER_BYTES = 256 * 1024
 """What may lie in the socket of a console that does not read."""
+
+_Identity = tuple[int, int, int]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +46,8 @@ class HostServer:
         self.recall = recall
         self._consoles: set[_Console] = set()
         self._server: asyncio.Server | None = None
+        self._path = Path()
+        self._made: _Identity | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
     @property
@@ -51,12 +57,29 @@ class HostServer:
 
     async def start(self, path: Path) -> None:
         """Listen on a socket that only the user can reach. Raises OSError."""
-        before = os.umask(0o177)
-        try:
-            self._server = await asyncio.start_unix_server(self._serve, path)
-        finally:
-            os.umask(before)
-        self._path, self._made = path, _identity(path)
+        self._path = path
+        await self._listen()
+
+    async def listen_again(self) -> None:
+        """Where the socket was taken away, make another: else no console finds this engine.
+
+        The end of a login may remove the folder of the socket, whoever cleans up old files it too.
+        """
+        if self._server is None or self._is_taken():
+            return
+        self._server.close()
+        with suppress(OSError, RunError):
+            make_private(self._path.parent)
+            await self._listen()
+
+    def _is_taken(self) -> bool:
+        """By us, or by another engine that was started meanwhile."""
+        return os.path.lexists(self._path)
+
+    async def _listen(self) -> None:
+        listening = private_socket(self._path)
+        self._made = _identity(self._path)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening)
 
     async def aclose(self) -> None:
         """Stop listening and leave all consoles; they see that the engine has ended."""
@@ -88,9 +111,10 @@ class HostServer:
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hello = await read_message(reader)
+        if self.engine.is_stopping:
+            return  # whoever comes now needs another engine
         live = self.engine.live
         writer.write(wire.packed(wire.Welcome(wire.PROTOCOL, __version__, os.getpid(), live)))
-        await writer.drain()
         if not isinstance(hello, wire.Hello):
             return
         if hello.protocol != wire.PROTOCOL:
@@ -122,8 +146,10 @@ class HostServer:
         return wire.Stopped(ends, live)
 
 
-def _identity(path: Path) -> int:
-    return path.stat().st_ino
+def _identity(path: Path) -> _Identity:
+    found = path.lstat()
+    # The number alone may be given to the next file at once.
+    return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 async def read_message(reader: asyncio.StreamReader) -> wire.FromConsole:
@@ -144,6 +170,7 @@ class _Console:
         self._listening: dict[int, Subscriber] = {}
         self._first: dict[int, list[Event]] = {}
         self._answers: list[wire.Answered] = []
+        self._asking: dict[int, GiveUp] = {}
         self._woken = asyncio.Event()
         self._keep_runs = True
 
@@ -159,9 +186,11 @@ class _Console:
                 speaking.cancel()
 
     def close(self) -> None:
-        """Stop listening to the bus, and end the runs if the console wished it."""
+        """Stop listening and asking, and end the runs if the console wished it."""
         for subscriber in self._listening.values():
             subscriber.close()
+        for give_up in self._asking.values():
+            give_up()
         if not self._keep_runs and self._host.consoles == 1:
             self._host.engine.close_sessions()
 
@@ -178,6 +207,9 @@ class _Console:
                     self._host.engine.execute(command)
                 case wire.Ask(number=number, query=query):
                     self._ask(number, query)
+                case wire.StopAsking(number=number):
+                    if number in self._asking:
+                        self._asking.pop(number)()
                 case wire.Listen() as listen:
                     self._subscribe(listen)
                 case wire.StopListening(number=number):
@@ -193,10 +225,11 @@ class _Console:
 
     def _ask(self, number: int, query: Query) -> None:
         def give(answer: Answer) -> None:
+            self._asking.pop(number, None)
             self._answers.append(wire.Answered(number, answer))
             self._woken.set()
 
-        self._host.engine.answer(query, give)
+        self._asking[number] = self._host.engine.answer(query, give)
 
     def _subscribe(self, listen: wire.Listen) -> None:
         # Nothing happens between these two: both are on the engine's loop.

@@ -13,9 +13,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamtui.engine.bus import Bus
-from streamtui.engine.doors import Command, Doors, Query, Retry, Send, Subscription
+from streamtui.engine.doors import (
+    Command,
+    Doors,
+    Query,
+    Retry,
+    Send,
+    Subscription,
+    engine_ended,
+)
 from streamtui.engine.reports import Answer, Unanswered
-from streamtui.errors import RunError
 from streamtui.events import RUN_ENDS, Event, Metrics, RunFailed
 
 if TYPE_CHECKING:
@@ -44,6 +51,8 @@ class EngineThread(Doors):
         self._running: tuple[Engine, asyncio.AbstractEventLoop] | None = None
         self._asked: set[Future[Answer]] = set()
         self._closed = False
+        self._why = ""
+        """Why it ended, if nobody closed it."""
         self._thread = threading.Thread(target=self._work, name="streamtui engine", daemon=True)
         self._thread.start()
 
@@ -69,7 +78,7 @@ class EngineThread(Doors):
         """Find something out; Unanswered once the engine is closed."""
         answer: Future[Answer] = Future()
         self._asked.add(answer)
-        self._call(lambda engine: engine.answer(query, lambda found: _settle(answer, found)))
+        self._call(lambda engine: _find(engine, query, answer))
         if self._closed:
             self._answer_all()
         try:
@@ -103,7 +112,9 @@ class EngineThread(Doors):
     def _work(self) -> None:
         try:
             asyncio.run(self._run())
-        except BaseException:
+        except BaseException as error:
+            # Its words are for the log alone: nobody looked at them for secrets.
+            self._why = type(error).__name__
             logger.exception("the engine ended through a bug")
         finally:
             with self._lock:
@@ -117,15 +128,15 @@ class EngineThread(Doors):
 
     def _fail_open_runs(self) -> None:
         """Whoever waits for a run hears of its end, also if the engine ended through a bug."""
-        gone = RunError("the engine has ended", kind="bug", hint="Start streamtui again").info()
+        gone = engine_ended(self._why)
         with self._lock:
             for run_id, session_id in list(self._open_runs.items()):
                 self._bus.publish(session_id, run_id, RunFailed(gone, Metrics(attempts=0)))
 
     def _answer_all(self) -> None:
-        gone = RunError("the engine has ended", kind="bug", hint="Start streamtui again")
+        gone = Unanswered(engine_ended(self._why))
         for answer in list(self._asked):
-            _settle(answer, Unanswered(gone.info()))
+            _settle(answer, gone)
 
     async def _run(self) -> None:
         # aiohttp takes a tenth of a second to import: here it delays nobody's first frame.
@@ -139,6 +150,19 @@ class EngineThread(Doors):
             for work in self._early:
                 _carry_out(work, engine)
             self._running = engine, asyncio.get_running_loop()
+
+
+def _find(engine: "Engine", query: Query, answer: "Future[Answer]") -> None:
+    """Find something out for as long as somebody waits for it; on the engine's thread."""
+    give_up = engine.answer(query, lambda found: _settle(answer, found))
+    loop = asyncio.get_running_loop()
+
+    def heed(answer: "Future[Answer]") -> None:
+        if answer.cancelled():
+            with suppress(RuntimeError):  # the loop has just ended
+                loop.call_soon_threadsafe(give_up)
+
+    answer.add_done_callback(heed)
 
 
 def _settle(answer: "Future[Answer]", found: Answer) -> None:

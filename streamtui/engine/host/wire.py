@@ -38,6 +38,12 @@ class Ask(Struct, frozen=True, tag=True):
     query: Query
 
 
+class StopAsking(Struct, frozen=True, tag=True):
+    """Nobody waits for the answer any more."""
+
+    number: int
+
+
 class Listen(Struct, frozen=True, tag=True):
     number: int
     session_ids: tuple[str, ...] | None
@@ -60,7 +66,7 @@ class Stop(Struct, frozen=True, tag=True):
     even_live: bool
 
 
-FromConsole = Hello | Execute | Ask | Listen | StopListening | Leave | Stop
+FromConsole = Hello | Execute | Ask | StopAsking | Listen | StopListening | Leave | Stop
 
 
 class Welcome(Struct, frozen=True, tag=True):

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from streamtui.engine.doors import FindRuns, GetRun, ListSessions
+from streamtui.engine.doors import FindRuns, GetRun, ListSessions, Probe
 from streamtui.engine.host import wire
 from streamtui.engine.host.client import EngineMismatchError
 from streamtui.engine.host.process import attach, connect, socket_path
@@ -27,6 +28,7 @@ from tests.engine.host.consoles import (
     folders_of_its_own,
     text_of,
 )
+from tests.eventsource import event_source
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="engines are found through /proc"
@@ -63,6 +65,30 @@ async def test_two_consoles_find_the_same_engine_and_hear_the_same(folder: Path)
         assert first.text(run_id) == second.text(run_id) != ""
         assert [e.seq for e in first.events] == sorted(e.seq for e in first.events)
         assert len(engine_pids(folder)) == 1
+
+
+async def test_an_endpoint_is_tested_no_further_when_nobody_waits_for_that() -> None:
+    async with console() as here, event_source([asyncio.Event()]) as silent:
+        async with asyncio.TaskGroup() as tasks:
+            testing = tasks.create_task(
+                here.doors.ask(Probe(structs.replace(DEMO, base_url=silent.url)))
+            )
+            await silent.reached(1)
+            testing.cancel()
+            await silent.left.wait()
+        assert isinstance(await here.doors.ask(ListSessions()), SessionList)
+
+
+async def test_a_test_of_an_endpoint_ends_with_the_console_that_asked_for_it() -> None:
+    async with event_source([asyncio.Event()]) as silent, console():
+        async with console() as leaving, asyncio.TaskGroup() as tasks:
+            testing = tasks.create_task(
+                leaving.doors.ask(Probe(structs.replace(DEMO, base_url=silent.url)))
+            )
+            await silent.reached(1)
+            await asyncio.to_thread(leaving.doors.leave, keep_runs=True)
+            assert isinstance(await testing, Unanswered)
+        await silent.left.wait()
 
 
 async def test_only_the_user_can_reach_the_engine(folder: Path) -> None:

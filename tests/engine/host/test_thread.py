@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec import structs
 
-from streamtui.config import load_config
+from streamtui import LLM
+from streamtui.config import Config, load_config
 from streamtui.demo import start_demo
-from streamtui.engine.doors import Subscription
+from streamtui.engine.doors import ListModels, Probe, Subscription
 from streamtui.engine.host import EngineThread
+from streamtui.errors import RunError
 from streamtui.events import RUN_ENDS, Chunk, Event, RunCancelled, RunCompleted
+from tests.eventsource import event_source
 
 DEMO = load_config(environ={}).endpoint("demo/fast")
 
@@ -77,6 +80,38 @@ async def test_the_engine_works_on_while_a_face_stands_still(doors: EngineThread
 async def test_a_closed_engine_still_answers_queries(doors: EngineThread) -> None:
     await asyncio.to_thread(doors.close)
     assert await asyncio.wait_for(doors.transcript("s"), 5) == ()
+
+
+@pytest.mark.parametrize("query", [Probe, ListModels])
+async def test_an_endpoint_is_asked_no_further_when_nobody_waits_for_the_answer(
+    doors: EngineThread, query: type[Probe | ListModels]
+) -> None:
+    async with event_source([asyncio.Event()]) as silent, asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(doors.ask(query(structs.replace(DEMO, base_url=silent.url))))
+        await silent.reached(1)
+        asking.cancel()
+        await silent.left.wait()
+
+
+async def test_whoever_waits_hears_of_an_engine_that_cannot_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamtui.engine.engine.Engine", broken)
+    doors = EngineThread(start_demo)
+    llm = LLM(config=Config({"demo": DEMO}), doors=doors)
+    words = "the engine has ended: ZeroDivisionError"
+    for _ in range(2):
+        with pytest.raises(RunError, match=words):
+            await asyncio.to_thread(list, llm.stream("hi"))
+        with pytest.raises(RunError, match=words):
+            await anext(llm.astream("hi"))
+        with pytest.raises(RunError, match=words):
+            await doors.probe(DEMO)
+    await asyncio.to_thread(doors.close)
+
+
+def broken(*_: object) -> None:
+    raise ZeroDivisionError
 
 
 async def test_a_slow_name_lookup_does_not_hold_up_the_end(

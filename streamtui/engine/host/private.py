@@ -1,0 +1,37 @@
+"""What only the user may reach: the folder of the socket, and the socket itself."""
+
+import os
+import socket
+from pathlib import Path
+
+from streamtui.errors import RunError
+
+MAX_PATH_BYTES = 103
+"""A socket's address has no room for more, on any system: 104 bytes with the NUL at its end."""
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder if it is not there. Raises OSError, or RunError where others can enter it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise no_engine(f"{folder} is not private to you")
+
+
+def private_socket(path: Path) -> socket.socket:
+    """A socket bound to a path. Raises OSError, also where anything is in its place."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    except OSError:
+        listening.close()
+        raise
+    finally:
+        os.umask(before)
+    return listening
+
+
+def no_engine(reason: str) -> RunError:
+    """There can be no engine that outlives its console."""
+    return RunError(f"no engine of its own: {reason}", kind="usage")

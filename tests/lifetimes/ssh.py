@@ -1,0 +1,135 @@
+"""A real sshd on loopback for the user of the test alone, and a wire to it that can be cut."""
+
+import getpass
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.lifetimes.home import until
+
+_CONFIG = """\
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+"""
+
+
+class Wire:
+    """Carries bytes between those who connect to `port` and a server."""
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._ends: list[socket.socket] = []
+        self._silent = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def fall_silent(self) -> None:
+        """Nothing arrives any more, and nobody is told."""
+        self._silent.set()
+
+    def break_down(self) -> None:
+        """Both sides are told."""
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._silent.set()
+        self.break_down()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._server))
+                self._ends += near, far
+                for here, there in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=(here, there), daemon=True).start()
+
+    def _carry(self, here: socket.socket, there: socket.socket) -> None:
+        with suppress(OSError):
+            while data := here.recv(65536):
+                if not self._silent.is_set():
+                    there.sendall(data)
+            there.shutdown(socket.SHUT_WR)
+
+
+class SshServer:
+    """`command` is how a program is run over it."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.port = port
+        self._folder = folder
+
+    def command(self, port: int, words: str) -> list[str]:
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+        settings = [part for option in options for part in ("-o", option)]
+        key = str(self._folder / "key")
+        there = f"{getpass.getuser()}@127.0.0.1"
+        return ["ssh", "-tt", "-F", "none", *settings, "-i", key, "-p", str(port), there, words]
+
+    @contextmanager
+    def wire(self) -> Iterator[Wire]:
+        wire = Wire(self.port)
+        try:
+            yield wire
+        finally:
+            wire.close()
+
+
+@contextmanager
+def ssh_server(folder: Path) -> Iterator[SshServer]:
+    """Skips the test where there is none, or none that lets us in."""
+    program = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+    if not (program and shutil.which("ssh") and shutil.which("ssh-keygen")):
+        pytest.skip("no openssh-server is installed")
+    folder.mkdir(mode=0o700)
+    for name in ("host_key", "key"):
+        make_key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(make_key, check=True, stdout=subprocess.DEVNULL)
+    port = _free_port()
+    config = folder / "sshd_config"
+    config.write_text(_CONFIG.format(port=port, folder=folder))
+    log = folder / "log"
+    with subprocess.Popen([program, "-D", "-f", str(config), "-E", str(log)]) as process:
+        server = SshServer(port, folder)
+        try:
+            until(lambda: process.poll() is not None or _listens(port), "sshd listens")
+            answer = subprocess.run(
+                server.command(port, "true"),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+            )
+            if answer.returncode:
+                pytest.skip(f"sshd does not let us in: {answer.stderr}{log.read_text()[-500:]}")
+            yield server
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,140 @@
+"""The real program in a real terminal: its own session, and a screen that can stop being read."""
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+
+from tests.lifetimes.home import Home, until
+from tests.ui.pty_driver import PtyProgram
+
+_WITH_TERMINAL = (
+    "import fcntl, os, sys, termios;"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
+STREAMTUI = (sys.executable, "-m", "streamtui")
+REDRAW = b"\x0c"
+ALT_SCREEN_LEFT = b"\x1b[?1049l"
+CURSOR_SHOWN = b"\x1b[?25h"
+MOUSE_OFF = b"\x1b[?1000l"
+
+
+class Terminal(PtyProgram):
+    """What a user sits in front of."""
+
+    def __init__(self, pid: int, master: int, columns: int, rows: int) -> None:
+        self._may_read = Event()
+        self._may_read.set()
+        self._hung_up = False
+        super().__init__(pid, master, columns, rows)
+        self.modes_before = self.modes()
+
+    def stop_reading(self) -> None:
+        """From now on nobody takes what the program writes."""
+        self._may_read.clear()
+
+    def stand_still(self) -> None:
+        """Nobody reads, and the program has written so much that it waits for its reader."""
+        self.stop_reading()
+        self.press(REDRAW * 30)
+        used = [0.0, -1.0]
+        while used[-1] != used[-2]:
+            time.sleep(0.5)
+            used.append(cpu_seconds(self.pid))
+
+    def read_again(self) -> None:
+        self._may_read.set()
+
+    def hang_up(self) -> None:
+        """The terminal is closed."""
+        self._stop.set()
+        self._may_read.set()
+        self._reader.join(5)
+        os.close(self._master)
+        self._hung_up = True
+
+    def modes(self) -> list[object]:
+        """How the terminal treats keys: raw or line by line, with echo or without."""
+        return termios.tcgetattr(self._master)
+
+    def wait_for_bytes(self, *wanted: bytes) -> None:
+        """Until all of them were written, in whatever order."""
+        until(lambda: all(each in self.received for each in wanted), f"written: {wanted!r}")
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def close(self) -> None:
+        self._may_read.set()
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
+                os.kill(self.pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+            self.pid = 0
+        if not self._hung_up:
+            self.hang_up()
+
+    def _read(self) -> None:
+        while not self._stop.is_set():
+            self._may_read.wait()
+            if not self._read_some():
+                return
+
+
+@contextmanager
+def terminal(
+    home: Home,
+    *command: str,
+    columns: int = 160,
+    rows: int = 50,
+    controls: bool = True,
+    environ: Mapping[str, str] = {},
+) -> Iterator[Terminal]:
+    """A program whose terminal this is; without `controls` it hears nothing when that is closed."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    starter = [sys.executable, "-S", "-c", _WITH_TERMINAL] if controls else []
+    process = subprocess.Popen(
+        [*starter, *command],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        env={
+            **home.environ,
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            **environ,
+        },
+    )
+    os.close(slave)
+    shown = Terminal(process.pid, master, columns, rows)
+    # Waited for by its number.
+    process.returncode = 0
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+def panes(count: int, endpoint: str = "talk") -> Sequence[str]:
+    """The options for so many panes."""
+    return [argument for _ in range(count) for argument in ("-e", endpoint)]
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,164 @@
+"""Signals to a console, and what its terminal is left like."""
+
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, state_of, until
+from tests.lifetimes.terminal import (
+    ALT_SCREEN_LEFT,
+    CURSOR_SHOWN,
+    MOUSE_OFF,
+    STREAMTUI,
+    Terminal,
+    panes,
+    terminal,
+)
+
+BASH = shutil.which("bash")
+CTRL_Z, TAB = b"\x1a", b"\t"
+COUNT = 6
+STOPPED_SECONDS = 30.0 if LONG else 2.0
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@contextmanager
+def streaming(home: Home, seconds: float = 6.0) -> Iterator[Terminal]:
+    """A console with answers under way that take so long."""
+    home.let_talk(rate=10, tokens=int(10 * seconds))
+    with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as shown:
+        shown.wait_for_text(f"{COUNT} live")
+        yield shown
+
+
+def seconds_to_end(shown: Terminal) -> tuple[float, int]:
+    """How long the program takes to end from now on, and its exit status."""
+    began = time.monotonic()
+    status = shown.wait_for_exit()
+    return time.monotonic() - began, status
+
+
+def assert_all_is_kept(home: Home) -> None:
+    assert home.until_all_ended(COUNT) == ["done"] * COUNT
+    assert home.answers() == [home.answer()] * COUNT
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_console_told_to_end_does_so_at_once_and_what_streams_goes_on(
+    home: Home, number: signal.Signals
+) -> None:
+    with streaming(home) as shown:
+        shown.signal(number)
+        seconds, status = seconds_to_end(shown)
+        assert status == 0
+        assert seconds <= MOST_SECONDS
+        shown.wait_for_bytes(ALT_SCREEN_LEFT, CURSOR_SHOWN, MOUSE_OFF)
+        assert shown.modes() == shown.modes_before
+    assert_all_is_kept(home)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_console_whose_terminal_does_not_read_ends_too_and_leaves_it_as_it_was(
+    home: Home, number: signal.Signals
+) -> None:
+    with streaming(home) as shown:
+        shown.stand_still()
+        shown.signal(number)
+        seconds, _status = seconds_to_end(shown)
+        assert seconds <= MOST_SECONDS
+        assert shown.modes() == shown.modes_before
+        shown.read_again()
+        shown.wait_for_bytes(ALT_SCREEN_LEFT, CURSOR_SHOWN, MOUSE_OFF)
+    assert_all_is_kept(home)
+
+
+def test_an_impatient_second_signal_changes_nothing(home: Home) -> None:
+    with streaming(home) as shown:
+        shown.signal(signal.SIGTERM)
+        shown.signal(signal.SIGTERM)
+        shown.signal(signal.SIGINT)
+        seconds, status = seconds_to_end(shown)
+        assert (status, seconds <= MOST_SECONDS) == (0, True)
+        assert shown.modes() == shown.modes_before
+        assert b"Traceback" not in shown.received
+
+
+def seconds_shown(text: str) -> float:
+    """For how long the answer that is farthest has been streaming, as its border says."""
+    return max((float(found) for found in re.findall(r"streaming (\d+\.\d)s", text)), default=0)
+
+
+def test_streams_go_on_while_a_console_is_stopped_and_it_comes_back_as_it_was(home: Home) -> None:
+    with streaming(home, seconds=STOPPED_SECONDS + 8) as shown:
+        raw = shown.modes()
+        shown.signal(signal.SIGSTOP)
+        until(lambda: state_of(shown.pid) == "T", "stopped")
+        time.sleep(STOPPED_SECONDS)
+        assert home.states() == ["streaming"] * COUNT
+        shown.signal(signal.SIGCONT)
+        shown.wait_for(lambda text: seconds_shown(text) > STOPPED_SECONDS, "what came meanwhile")
+        until(lambda: shown.modes() == raw, "the modes of a console")
+        assert shown.text().count("╭") == COUNT + 1
+        shown.press(b"still here")
+        shown.wait_for_text("still here")
+        shown.signal(signal.SIGTERM)
+        assert seconds_to_end(shown)[1] == 0
+        assert shown.modes() == shown.modes_before
+    assert_all_is_kept(home)
+
+
+def test_where_no_shell_could_have_it_go_on_a_console_does_not_stop(home: Home) -> None:
+    with streaming(home) as shown:
+        stops: tuple[Callable[[], object], ...] = (
+            lambda: shown.press(CTRL_Z),
+            lambda: shown.signal(signal.SIGTSTP),
+        )
+        for stop in stops:
+            shown.press(TAB)
+            shown.wait_for_text("i type")
+            left = shown.received.count(ALT_SCREEN_LEFT)
+            stop()
+            until(lambda: shown.received.count(ALT_SCREEN_LEFT) > left, "the screen was left")  # noqa: B023
+            shown.press(b"i")
+            shown.wait_for_text("enter send")
+        assert state_of(shown.pid) != "T"
+
+
+@pytest.mark.skipif(not BASH, reason="needs a shell with job control")
+@pytest.mark.parametrize("wrapper", ["", "sh -c '{}; true'"], ids=["alone", "wrapped"])
+@pytest.mark.parametrize("by_key", [True, False], ids=["ctrl+z", "signal"])
+def test_a_console_that_is_suspended_gives_the_shell_back_and_fg_returns(
+    home: Home, wrapper: str, by_key: bool
+) -> None:
+    if wrapper and not by_key:
+        pytest.skip("a signal to one process of a job is none to the job")
+    home.let_talk(rate=10, tokens=int(10 * (STOPPED_SECONDS + 8)))
+    command = " ".join([*STREAMTUI, *panes(COUNT), "-p", f'"{PROMPT}"'])
+    with terminal(home, BASH or "", "--norc", "--noprofile", "-i") as shown:
+        shown.press((wrapper or "{}").format(command).encode() + b"\n")
+        shown.wait_for_text(f"{COUNT} live")
+        if by_key:
+            shown.press(TAB)
+            shown.wait_for_text("i type")
+            shown.press(CTRL_Z)
+        else:
+            os.kill(home.console(), signal.SIGTSTP)
+        shown.wait_for_text("Stopped")
+        shown.press(b"echo so many: $((6 * 7))\n")
+        shown.wait_for_text("so many: 42")
+        for bytes_of_restoration in (ALT_SCREEN_LEFT, CURSOR_SHOWN, MOUSE_OFF):
+            assert bytes_of_restoration in shown.received
+        time.sleep(STOPPED_SECONDS)
+        shown.press(b"bg\n")
+        shown.wait_for(lambda text: re.search(r"\[1\]\+.* &", text) is not None, "a job")
+        until(lambda: state_of(home.console()) == "T", "stopped again, in the background")
+        shown.press(b"fg\n")
+        shown.wait_for(lambda text: seconds_shown(text) > STOPPED_SECONDS, "what came meanwhile")
+        assert_all_is_kept(home)

@@ -1,0 +1,76 @@
+"""A terminal that nobody reads for a while, as on a stalled link: no stream notices."""
+
+import re
+import time
+
+import pytest
+
+from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, until
+from tests.lifetimes.terminal import REDRAW, STREAMTUI, Terminal, panes, terminal
+
+COUNT = 20
+RATE = 20
+UNREAD_SECONDS = 30.0 if LONG else 6.0
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def picture(text: str) -> list[str]:
+    """The screen without what time alone changes."""
+    return [line for line in text.splitlines()[1:] if "tok/s" not in line]
+
+
+def assert_it_is_what_a_new_one_would_be(shown: Terminal) -> None:
+    before = picture(shown.text())
+    count = shown.wait_until_quiet(0.5)
+    shown.press(REDRAW)
+    until(lambda: len(shown.received) > count, "drawn again")
+    shown.wait_until_quiet(0.5)
+    assert picture(shown.text()) == before
+
+
+def test_answers_that_end_while_nobody_reads_are_whole_and_shown_once_somebody_does(
+    home: Home,
+) -> None:
+    home.let_talk(rate=RATE, tokens=int(RATE * UNREAD_SECONDS * 0.8))
+    with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as shown:
+        shown.wait_for_text(f"{COUNT} live")
+        began = time.monotonic()
+        shown.stand_still()
+        assert home.until_all_ended(COUNT) == ["done"] * COUNT
+        assert home.answers() == [home.answer()] * COUNT
+        time.sleep(max(0.0, began + UNREAD_SECONDS - time.monotonic()))
+        again = time.monotonic()
+        shown.read_again()
+        shown.wait_for(lambda text: text.count("✓ talk") == COUNT, "all of them done")
+        seconds = time.monotonic() - again
+        print(f"right again after {seconds:.2f} s")
+        assert seconds <= MOST_SECONDS
+        assert_it_is_what_a_new_one_would_be(shown)
+        assert shown.text().count(home.answer().split()[-1]) >= COUNT
+
+
+def seconds_shown(text: str) -> list[float]:
+    """For how long each answer has been streaming, as the borders say."""
+    return [float(found) for found in re.findall(r"streaming (\d+\.\d)s", text)]
+
+
+def test_answers_that_go_on_are_shown_where_they_are_once_somebody_reads(home: Home) -> None:
+    home.let_talk(rate=RATE, tokens=int(RATE * (UNREAD_SECONDS + 8)))
+    with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as shown:
+        shown.wait_for(lambda text: len(seconds_shown(text)) == COUNT, "all of them")
+        began = time.monotonic()
+        shown.stand_still()
+        time.sleep(max(0.0, began + UNREAD_SECONDS - time.monotonic()))
+        again = time.monotonic()
+        shown.read_again()
+        shown.wait_for(
+            lambda text: min(seconds_shown(text), default=0) >= UNREAD_SECONDS, "what is now"
+        )
+        seconds = time.monotonic() - again
+        print(f"right again after {seconds:.2f} s")
+        assert seconds <= MOST_SECONDS
+        assert home.until_all_ended(COUNT) == ["done"] * COUNT
+        shown.wait_for(lambda text: text.count("✓ talk") == COUNT, "all of them done")
+        assert_it_is_what_a_new_one_would_be(shown)
+    assert home.answers() == [home.answer()] * COUNT
