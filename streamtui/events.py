@@ -160,6 +160,11 @@ class ErrorInfo(Struct, frozen=True):
     excerpt: str = ""
     """The beginning of what could not be read; at most 200 characters."""
 
+    @property
+    def words(self) -> str:
+        """What happened and what to do next, as sentences."""
+        return f"{self.message}. {self.hint}." if self.hint else f"{self.message}."
+
 
 class Metrics(Struct, frozen=True):
     """The measures of one run. Times in seconds from the moment the run started."""

@@ -5,6 +5,7 @@ Decides which endpoint is asked and what; `streams` does the asking. Nothing her
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from streamtui.config import Config, Endpoint, Proxy, load_config, proxy_from_url, values
+from streamtui.config.env_proxy import env_proxy
 from streamtui.config.known import KNOWN_ENDPOINTS
 from streamtui.engine.doors import Doors, RunContext
 from streamtui.errors import ConfigError
@@ -57,8 +59,8 @@ class LLM:
         """`endpoint` is a configured name or `NAME/MODEL`; without one the default is used.
 
         The keywords take the place of what is configured; with `base_url` alone nothing has to
-        be. `proxy` is a configured name, a URL or `direct`. `params` are sent as they are. The
-        configuration is read from its files unless `config` is given.
+        be. `proxy` is a configured name, a URL, `env` or `direct`. `params` are sent as they are.
+        The configuration is read from its files unless `config` is given.
 
         Raises ConfigError for an unknown endpoint, and for values that cannot be used.
         """
@@ -160,7 +162,7 @@ class _Wish(Struct, frozen=True):
             given["api_key"] = _checked("api_key", values.check_key, self.api_key)
             given["key_source"] = "argument api_key"
         if self.proxy:
-            given["proxy"] = self._proxy()
+            given["proxy"] = self._proxy(given.get("base_url", endpoint.base_url))
         return structs.replace(endpoint, **given)
 
     def _configured(self) -> Endpoint:
@@ -185,15 +187,17 @@ class _Wish(Struct, frozen=True):
         # A known endpoint is there as soon as its key is, whoever brings it.
         return load_config(environ={**os.environ, row.key_env: self.api_key})
 
-    def _proxy(self) -> Proxy | None:
+    def _proxy(self, base_url: str) -> Proxy | None:
         if self.proxy == "direct":
             return None
+        if self.proxy == "env":
+            return _checked("proxy", partial(env_proxy, os.environ), base_url)
         if "://" in self.proxy:
             return _checked("proxy", proxy_from_url, self.proxy)
         proxies = self._config().proxies
         if self.proxy not in proxies:
             # Its text is not repeated: `user:password@host` comes here too.
-            names = ", ".join([*proxies, "direct"])
+            names = ", ".join([*proxies, "env", "direct"])
             raise ConfigError(f"expected a URL or one of {names}", key="proxy")
         return proxies[self.proxy]
 

@@ -100,9 +100,20 @@ class Redactor:
         return enough and any(v.startswith(head) and v.endswith(tail) for v in self._values)
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a header of this name holds a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def mask_url(url: str) -> str:
-    """A URL without user, password and secret query values; it need not be a correct URL."""
-    return _QUERY.sub(rf"\1{MASK}", _URL_START.sub(rf"\1{MASK}@", url))
+    """A URL without user, password, secret query values and keys of a known shape.
+
+    It need not be a correct URL.
+    """
+    return _KEY.sub(MASK, _QUERY.sub(rf"\1{MASK}", _URL_START.sub(rf"\1{MASK}@", url)))
+
+
+_SECRET_NAME = re.compile("key|token|secret|auth|cookie|password", re.IGNORECASE)
 
 
 # --- known values ---------------------------------------------------------------------------

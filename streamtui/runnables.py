@@ -88,7 +88,7 @@ class RunnableDoors(Doors):
                 self._bus.publish(command.session_id, "", opened)
             case Send() if self._thread is None:
                 work = threading.Thread(
-                    target=lambda: asyncio.run(self._run(command)), name=self._name, daemon=True
+                    target=self._work, args=(command,), name=self._name, daemon=True
                 )
                 self._thread = work
                 work.start()
@@ -129,6 +129,11 @@ class RunnableDoors(Doors):
                 with suppress(RuntimeError):  # the loop has just ended
                     self._loop.call_soon_threadsafe(_cancel_all)
 
+    def _work(self, send: Send) -> None:
+        # What ends a loop, such as `sys.exit` in a task, has by then been told as the run's end.
+        with suppress(BaseException):
+            asyncio.run(self._run(send))
+
     async def _run(self, send: Send) -> None:
         with self._lock:
             self._loop = asyncio.get_running_loop()
@@ -142,7 +147,7 @@ class RunnableDoors(Doors):
         listener.begin(self._name)
         try:
             await self._listen(listener)
-        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the user's own code
+        except BaseException as error:  # noqa: BLE001 - the user's own code, which may `sys.exit`
             if self._cancelled:
                 listener.end_cancelled()
             else:

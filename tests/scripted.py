@@ -1,7 +1,7 @@
 """Parts of the engine with the network and the waiting taken out: bytes in a list, events in one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from streamtui.engine.doors import GetTranscript, Query
 from streamtui.engine.engine import EmbeddedServer, Engine
 from streamtui.engine.reports import Answer, Transcript
 from streamtui.engine.transport import Response, Transport
-from streamtui.events import RUN_ENDS, Event, Message
+from streamtui.events import RUN_ENDS, Chunk, Event, Message, TextDelta
 
 Step = bytes | Exception | asyncio.Event
 
@@ -72,6 +72,17 @@ class ScriptedTransport:
 
     async def aclose(self) -> None:
         pass
+
+
+def text_of(events: Iterable[Event]) -> str:
+    """The text that events add up to."""
+    return "".join(
+        delta.text
+        for event in events
+        if isinstance(event.body, Chunk)
+        for delta in event.body.deltas
+        if isinstance(delta, TextDelta)
+    )
 
 
 async def no_demo() -> EmbeddedServer:

@@ -22,7 +22,7 @@ class SocksScript(Struct, frozen=True):
     reply: int = 0
     """Of a connection: 0 makes one, the others are RFC 1928, section 6."""
     stops_after: str = ""
-    """Hangs up after it has read the `greeting`, the `login` or the `request`."""
+    """Hangs up after it has read the `greeting`, the `login` or the `request`, or sent `reply`."""
     silent: bool = False
     """Reads and says nothing."""
     says: bytes = b""
@@ -70,7 +70,7 @@ class SocksServer(LoopbackServer):
         if self._script.stops_after == "request":
             return
         writer.write(bytes([5, self._script.reply, 0, 1, 0, 0, 0, 0, 0, 0]))
-        if self._script.reply == 0:
+        if self._script.reply == 0 and self._script.stops_after != "reply":
             # Names of the reserved domains that tests use are all on this machine.
             address = host if _is_address(host) else "127.0.0.1"
             there, back = await asyncio.open_connection(address, port)

@@ -263,6 +263,8 @@ def test_the_default_endpoint_is_the_users_then_known_then_demo(load: Load) -> N
         ("demo", "demo", "demo/verse"),
         ("demo/drop", "demo", "demo/drop"),
         ("demo/demo/drop", "demo", "demo/drop"),
+        ("demo/gpt-4o-mini", "demo", "gpt-4o-mini"),
+        ("demo/absent", "demo", "demo/absent"),
     ],
 )
 def test_a_spec_names_endpoint_and_model(load: Load, spec: str, name: str, model: str) -> None:

@@ -583,6 +583,25 @@ def test_a_base_url_needs_no_configuration() -> None:
     assert (endpoint.proxy.username, endpoint.proxy.password) == ("me", Secret("pw"))
 
 
+def test_proxy_env_is_what_the_environment_names_for_the_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert LLM("mirror", proxy="env", config=CONFIG).endpoint.proxy is None
+    monkeypatch.setenv("https_proxy", "http://me:pw@proxy.example.com:3128")
+    proxy = LLM(base_url="https://api.example.com/v1", model="m", proxy="env").endpoint.proxy
+    assert proxy is not None
+    assert (proxy.name, proxy.url) == ("env https_proxy", "http://proxy.example.com:3128")
+    assert LLM("mirror", proxy="env", config=CONFIG).endpoint.proxy is None
+    monkeypatch.setenv("https_proxy", "ftp://hunter2@proxy")
+    with pytest.raises(
+        ConfigError, match="the environment variable https_proxy: expected"
+    ) as error:
+        LLM("mirror", base_url="https://api.example.com", proxy="env", config=CONFIG)
+    assert "hunter2" not in str(error.value)
+
+
 def test_proxy_direct_goes_past_the_configured_proxy() -> None:
     behind = Config({"mirror": MIRROR}, default_endpoint="mirror")
     assert LLM("mirror", proxy="direct", config=behind).endpoint.proxy is None

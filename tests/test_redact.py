@@ -299,6 +299,7 @@ def test_a_megabyte_of_hostile_text_comes_to_an_end(piece: str) -> None:
     ("url", "shown"),
     [
         ("https://api.openai.com/v1", "https://api.openai.com/v1"),
+        ("https://gate.example/sk-aB3456789012345678/v1", "https://gate.example/***/v1"),
         ("http://u:p@proxy:3128", "http://***@proxy:3128"),
         ("socks5://u@proxy", "socks5://***@proxy"),
         ("u:p@proxy:3128", "***@proxy:3128"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
@@ -149,11 +150,24 @@ def test_an_error_keeps_what_came_and_hides_keys() -> None:
     assert end.metrics.text_chars == 2
 
 
-@pytest.mark.parametrize("error", [KeyError(), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "error", [KeyError(), asyncio.CancelledError(), SystemExit(), KeyboardInterrupt()]
+)
 def test_an_error_without_words_has_its_name(error: BaseException) -> None:
     end = listen(lambda: play(error))[-1]
     assert isinstance(end, RunFailed)
     assert end.error.message == type(error).__name__
+
+
+def test_an_exit_elsewhere_on_the_loop_of_the_runnable_ends_the_run_too() -> None:
+    async def events() -> AsyncGenerator[Any, None]:
+        yield said("Hi")
+        asyncio.get_running_loop().call_soon(sys.exit, 3)
+        await asyncio.sleep(60)
+
+    bodies = listen(events)
+    assert isinstance(bodies[-1], RunFailed)
+    assert deltas(bodies) == [TextDelta("Hi")]
 
 
 def test_cancel_ends_all_that_was_started_and_closes_the_stream() -> None:

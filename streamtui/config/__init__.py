@@ -76,30 +76,35 @@ def load_config(
     *,
     managed_path: Path | None = None,
     environ: Mapping[str, str] = os.environ,
+    run_commands: bool = True,
 ) -> Config:
     """Read the user's file and, under it, the managed one.
 
-    A `path` that is given must exist. Raises ConfigError for the first mistake.
+    A `path` that is given must exist. Without `run_commands` the keys that commands print are
+    missing. Raises ConfigError for the first mistake.
     """
     user_path = path or default_config_path()
     managed_path = managed_path or user_path.with_name("managed.toml")
     user = read_toml(user_path, missing_ok=path is None)
     managed = read_toml(managed_path, missing_ok=True)
-    config = config_of(user, managed, environ)
+    config = config_of(user, managed, environ, run_commands=run_commands)
     return structs.replace(config, path=user.name, managed_path=str(managed_path))
 
 
-def config_of(user: TomlFile, managed: TomlFile, environ: Mapping[str, str]) -> Config:
+def config_of(
+    user: TomlFile, managed: TomlFile, environ: Mapping[str, str], *, run_commands: bool = True
+) -> Config:
     """What two files say that have been read, the first of which wins. Raises ConfigError."""
-    return _Loading(Place((user, managed)), environ).config()
+    return _Loading(Place((user, managed)), environ, run_commands=run_commands).config()
 
 
 class _Loading:
     """One pass from checked tables and the environment to a Config."""
 
-    def __init__(self, root: Place, environ: Mapping[str, str]) -> None:
+    def __init__(self, root: Place, environ: Mapping[str, str], *, run_commands: bool) -> None:
         self._root = root
         self._environ = environ
+        self._run_commands = run_commands
         self._tables = read_tables(root)
         self._proxies: dict[str, Proxy] = {}
         self._left_out: dict[str, str] = {}
@@ -219,7 +224,9 @@ class _Loading:
             return place.check(keys.key_from_file, path), f"file {path}"
         if command := table.api_key_command:
             place = place.inside("api_key_command")
-            return place.check(keys.key_from_command, command), keys.command_words(command)
+            words = keys.command_words(command)
+            run = self._run_commands
+            return (place.check(keys.KEY_COMMANDS.key, command) if run else None), words
         variable = table.api_key_env
         return place.inside("api_key_env").check(self._key, variable), _key_source(variable)
 

@@ -6,6 +6,9 @@ What a file or a command says is never part of an error.
 import os
 import shlex
 import stat
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from streamtui.config import values
@@ -13,6 +16,8 @@ from streamtui.config.toml_lines import shortened
 from streamtui.redact import Secret
 
 COMMAND_SECONDS = 10.0
+REMEMBERED_SECONDS = 60.0
+"""How long what a command printed is taken for its key without running it again."""
 _MAX_BYTES = 65536
 
 
@@ -57,6 +62,33 @@ def key_from_command(command: tuple[str, ...]) -> Secret:
     if done.returncode:
         raise ValueError(f"{name} {_ending(done.returncode)}, without a key")
     return _key(done.stdout[:_MAX_BYTES], name)
+
+
+class KeyCommands:
+    """Keys that commands print; each is run once for several readings of the files in a row.
+
+    An endpoint that is saved is read twice, and some commands ask for a password each time. No
+    longer than a moment: keys that are made for an hour are printed by commands too.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._printed: dict[tuple[str, ...], tuple[float, Secret]] = {}
+
+    def key(self, command: tuple[str, ...]) -> Secret:
+        """The key that a command prints, or printed just now. Raises ValueError."""
+        # Two readings at once, too, ask for one password.
+        with self._lock:
+            until, key = self._printed.get(command, (0.0, None))
+            if key is None or self._clock() >= until:
+                key = key_from_command(command)
+                self._printed[command] = (self._clock() + REMEMBERED_SECONDS, key)
+            return key
+
+
+KEY_COMMANDS = KeyCommands()
+"""Of the whole process: whoever reads the files asks the same person for the same password."""
 
 
 def literal_key(text: str, path: Path) -> Secret:

@@ -10,6 +10,8 @@ EMBEDDED_DEMO_URL = "demo:"
 
 DEMO_ENDPOINT = "demo"
 DEMO_MODEL = "demo/verse"
+DEMO_OPENAI_MODELS = ("gpt-3.5-turbo-instruct", "gpt-4o-mini")
+"""The demo's models that are called otherwise than `demo/NAME`: as in examples for OpenAI."""
 
 DIALECTS = (
     "openai-chat",

@@ -10,6 +10,7 @@ from msgspec import Struct, field, structs
 from streamtui.config import values
 from streamtui.config.known import (
     DEMO_ENDPOINT,
+    DEMO_OPENAI_MODELS,
     EMBEDDED_DEMO_URL,
     KNOWN_ENDPOINTS,
 )
@@ -122,7 +123,7 @@ class Config(Struct, frozen=True):
         if not model:
             raise ConfigError(f"expected NAME/MODEL, found no model after {name}/")
         is_built_in = name == DEMO_ENDPOINT and endpoint.base_url == EMBEDDED_DEMO_URL
-        if is_built_in and not model.startswith("demo/"):
+        if is_built_in and not model.startswith("demo/") and model not in DEMO_OPENAI_MODELS:
             model = f"demo/{model}"
         return structs.replace(endpoint, model=model)
 

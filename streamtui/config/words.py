@@ -9,9 +9,8 @@ from msgspec import Struct, structs
 
 from streamtui.config.tables import DEFAULT_RESPONSE_BYTES, Tls
 from streamtui.config.types import Config, Endpoint, Proxy
-from streamtui.redact import MASK
+from streamtui.redact import MASK, is_secret_name, mask_url
 
-_SECRET_HEADER_WORDS = ("auth", "cookie", "key", "password", "secret", "token")
 _FIELD_WORDS = {"api_key": "key", "key_source": "key"}
 
 
@@ -80,7 +79,7 @@ def _shown_proxy(proxy: Proxy) -> dict[str, object]:
 def _shown_endpoint(endpoint: Endpoint, config: Config) -> dict[str, object]:
     shown: dict[str, object] = {
         "dialect": endpoint.dialect,
-        "base_url": endpoint.base_url,
+        "base_url": mask_url(endpoint.base_url),
         "model": endpoint.model,
     }
     if endpoint.key_source:
@@ -116,8 +115,7 @@ def _shown_route(endpoint: Endpoint, config: Config) -> str:
 
 
 def _masked_header(name: str, value: str) -> str:
-    secret = any(word in name.lower() for word in _SECRET_HEADER_WORDS)
-    return MASK if secret else value
+    return MASK if is_secret_name(name) else value
 
 
 def _said_of_tls(tls: Tls) -> dict[str, object]:

@@ -17,12 +17,19 @@ from streamtui.engine.confidential import Confidential
 from streamtui.engine.dialects.base import Dialect, Request
 from streamtui.engine.framing import Position
 from streamtui.engine.reader import AnswerReader, Read
+from streamtui.engine.routes import buffering_proxy
 from streamtui.engine.run import Run
-from streamtui.engine.status import kept_headers, no_event_stream, request_id, status_error
+from streamtui.engine.status import (
+    is_event_stream,
+    kept_headers,
+    no_event_stream,
+    request_id,
+    status_error,
+)
 from streamtui.engine.traffic import Traffic
 from streamtui.engine.transport import Response, Transport
 from streamtui.engine.watchdog import Watch
-from streamtui.errors import RunError, StatusError
+from streamtui.errors import EXCERPT_CHARS, RunError, StatusError
 from streamtui.events import (
     Body,
     KeepAliveReceived,
@@ -122,6 +129,7 @@ class Attempt:
             is_lost=lambda: self._response is not None and self._response.is_lost(),
             patient=request.subscribes,
             since=self._began,
+            through=buffering_proxy(self._endpoint),
         )
         async with watch:
             await self._send(request, watch)
@@ -169,14 +177,15 @@ class Attempt:
         self._tell_response(response)
         if response.status >= 300:
             now = self._tools.wall_clock()
-            raise await refusal_in(response, self._dialect, self._endpoint, now)
+            sent = len(request.body)
+            raise await refusal_in(response, self._dialect, self._endpoint, now, sent)
         if request.subscribes and response.status == _NO_CONTENT:
             self._reader.finish()
             return
-        if request.method == "GET" and (
-            error := no_event_stream(response.status, response.headers)
-        ):
-            raise error
+        status, headers = response.status, response.headers
+        if request.method == "GET" and not is_event_stream(status, headers):
+            said = self._dialect.read_error(await response.read_error_body()).message
+            raise no_event_stream(status, headers, said[:EXCERPT_CHARS])
         self.headers = response.headers
         await self._read(response, watch)
 
@@ -232,9 +241,12 @@ class Attempt:
 
 
 async def refusal_in(
-    response: Response, dialect: Dialect, endpoint: Endpoint, now: float
+    response: Response, dialect: Dialect, endpoint: Endpoint, now: float, sent: int = 0
 ) -> StatusError:
-    """The error that an answer with a status other than success is; reads its body."""
+    """The error that an answer with a status other than success is; reads its body.
+
+    `sent` are the bytes of the request's body.
+    """
     body = await response.read_error_body()
     return status_error(
         response.status,
@@ -243,4 +255,5 @@ async def refusal_in(
         endpoint,
         through_proxy=response.in_clear_to_proxy,
         now=now,
+        sent=sent,
     )

@@ -1,6 +1,7 @@
 """What an endpoint's secrets must not get into: the words of errors and of frames. Pure."""
 
 import re
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -16,14 +17,15 @@ from streamtui.events import (
     ResponseStarted,
     UnknownFrame,
 )
-from streamtui.redact import Redactor, Secret
+from streamtui.redact import Redactor, Secret, is_secret_name
 
 MAX_MESSAGE_CHARS = 2000
 _READ_CHARS = 8192
 """Patterns are looked for in so much of a message; a megabyte would hold up every stream."""
 _QUOTING: frozenset[type] = frozenset({UnknownFrame, MalformedFrame})
 """Deltas that quote the wire as it is."""
-_SECRET_HEADER = re.compile("key|token|secret|auth|cookie|password", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(?:apikey|basic|bearer|bot|token)\s+(.+)", re.IGNORECASE)
+_LINE_BREAK = re.compile("[\r\n\0]+")
 
 
 class Confidential:
@@ -83,12 +85,22 @@ def _cut(text: str, limit: int) -> str:
 
 def _secrets(endpoint: Endpoint) -> list[tuple[Secret, str]]:
     secrets = [
-        (Secret.of(value), "")
+        (secret, "")
         for name, value in endpoint.headers.items()
-        if _SECRET_HEADER.search(name)
+        if is_secret_name(name)
+        for secret in _secrets_in(value)
     ]
     if endpoint.api_key is not None:
         secrets.append((endpoint.api_key, ""))
     if endpoint.proxy is not None and endpoint.proxy.password is not None:
         secrets.append((endpoint.proxy.password, endpoint.proxy.username))
     return secrets
+
+
+def _secrets_in(header: str) -> Iterator[Secret]:
+    """A value whole, and `KEY` of `Bearer KEY`: servers quote either."""
+    # One with line breaks is no header, and is refused where the request is written.
+    for line in _LINE_BREAK.split(header):
+        yield Secret.of(line)
+        if credentials := _CREDENTIALS.fullmatch(line.strip()):
+            yield Secret.of(credentials[1])

@@ -20,7 +20,7 @@ from streamtui.engine.reports import (
     Unanswered,
 )
 from streamtui.errors import RunError
-from streamtui.events import Event, Message
+from streamtui.events import ErrorInfo, Event, Message
 from streamtui.ids import new_id
 
 
@@ -148,6 +148,14 @@ Query = (
 )
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
+
+
+def engine_ended(why: str = "") -> ErrorInfo:
+    """What they are told who wait for an engine that is gone; `why` where that is known."""
+    words, hint = "the engine has ended", "Start streamtui again"
+    if why:
+        words, hint = f"{words}: {why}", f"{hint}; if it stays so, its log says more"
+    return RunError(words, kind="bug", hint=hint).info()
 
 
 class Subscription(Protocol):

@@ -1,6 +1,6 @@
 """The engine: owns sessions, bus, transport and all tasks, on one event loop.
 
-Carries out commands and answers queries on that loop; `host.py` brings them there.
+Carries out commands and answers queries on that loop; `host` brings them there.
 """
 
 import asyncio
@@ -55,6 +55,7 @@ class EmbeddedServer(Protocol):
 
 
 StartServer = Callable[[], Awaitable[EmbeddedServer]]
+GiveUp = Callable[[], object]
 
 
 class Engine:
@@ -100,6 +101,11 @@ class Engine:
         """How many sessions have an answer under way or waiting."""
         return sum(session.is_live for session in self._sessions.values())
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
     async def stops_within(self, seconds: float) -> bool:
         """Wait so long at the most; whether `stop` was called by then."""
         try:
@@ -125,11 +131,16 @@ class Engine:
             case _:
                 self._execute_in(command)
 
-    def answer(self, query: Query, give: Callable[[Answer], None]) -> None:
-        """Find something out and `give` it, at once or later; not once the engine stops."""
+    def answer(self, query: Query, give: Callable[[Answer], None]) -> GiveUp:
+        """Find something out and `give` it, at once or later; not once the engine stops.
+
+        Returns what to call when nobody waits any more: an endpoint is then asked no further. What
+        changes something is finished all the same.
+        """
         task = self.spawn(self._answer(query, give), "answer")
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
+        return task.cancel if isinstance(query, ListModels | Probe) else _go_on
 
     async def _answer(self, query: Query, give: Callable[[Answer], None]) -> None:
         try:
@@ -174,6 +185,9 @@ class Engine:
                 self._tools.publish(command.session_id, command.run_id, closed)
 
     def _open(self, command: OpenSession) -> None:
+        # Two consoles bring the same sessions back when an engine has ended.
+        if command.session_id in self._sessions:
+            return
         session = Session(command, self._tools)
         self._sessions[command.session_id] = session
         session.open()
@@ -231,6 +245,10 @@ async def _guarded(work: Coroutine[Any, Any, None], name: str) -> None:
         await work
     except Exception:
         logger.exception("a bug ended the task “%s”", name)
+
+
+def _go_on() -> None:
+    """Nothing is given up."""
 
 
 class _Embedded:

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import http_exceptions
 
 from streamtui.config import Endpoint, Proxy
-from streamtui.engine.status import proxy_refusal, proxy_words
+from streamtui.engine.status import SOCKS_DOUBT, proxy_refusal, proxy_words
 from streamtui.engine.tls import find_tls_error, tls_error
 from streamtui.errors import DeadlineError, ProtocolError, RunError, TransportError
 
@@ -53,7 +53,8 @@ def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> 
     target = urlsplit(endpoint.base_url)
     if found := find_tls_error(error):
         return _secure_error(error, found, target.netloc, proxy)
-    if proxy and proxy.is_socks:
+    behind_socks = proxy is not None and proxy.is_socks
+    if proxy and behind_socks:
         where, proxy = f"{target.netloc} (via {proxy_words(proxy)})", None
     else:
         where = proxy_words(proxy) if proxy else target.netloc
@@ -62,15 +63,8 @@ def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> 
             return proxy_refusal(error.status, endpoint)
         case aiohttp.ClientProxyConnectionError():
             return _proxy_error(f"cannot reach {where}: {_reason(error.os_error)}")
-        case aiohttp.ClientConnectorDNSError() if proxy:
-            return _proxy_error(f"cannot resolve {where}")
         case aiohttp.ClientConnectorDNSError():
-            return TransportError(
-                f"cannot resolve {error.host}",
-                kind="dns",
-                hint="Check the name in base_url, and the network",
-                retryable=True,
-            )
+            return _unresolved(error.host, where, proxy)
         case aiohttp.ClientConnectorError():
             if target.scheme == "https" and not proxy and _is_hang_up(error.os_error):
                 return _handshake_error(where)
@@ -79,27 +73,36 @@ def translate(error: BaseException, endpoint: Endpoint, proxy: Proxy | None) -> 
             may_be_plain = target.scheme == "https" and not proxy
             return _connect_late(where, endpoint, proxy, may_be_plain=may_be_plain)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
-            return ProtocolError(
-                f"{where} is not HTTP, or not a valid HTTP answer",
-                hint="Check the proxy's url"
-                if proxy
-                else "Check host, port and scheme in base_url",
-            )
+            checked = "the proxy's url" if proxy else "host, port and scheme in base_url"
+            words = f"{where} is not HTTP, or not a valid HTTP answer"
+            return ProtocolError(words, hint=f"Check {checked}")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
-            return _closed_error(target.scheme, where, proxy)
+            lost = _closed_error(target.scheme, where, proxy)
+            lost.hint = SOCKS_DOUBT if behind_socks else lost.hint
+            return lost
         case aiohttp.InvalidURL() | ValueError():
             return RunError(
                 "base_url or a header is not valid", kind="bad-request", hint="Check the endpoint"
             )
         case _:
-            return TransportError(
-                f"the connection to {where} failed", kind="connect", retryable=True
-            )
+            words = f"the connection to {where} failed"
+            return TransportError(words, kind="connect", hint="Try again", retryable=True)
 
 
 def _proxy_error(words: str) -> TransportError:
     return TransportError(
         words, kind="proxy", hint="Check that the proxy runs, and its url", retryable=True
+    )
+
+
+def _unresolved(host: str, where: str, proxy: Proxy | None) -> TransportError:
+    if proxy:
+        return _proxy_error(f"cannot resolve {where}")
+    return TransportError(
+        f"cannot resolve {host}",
+        kind="dns",
+        hint="Check the name in base_url, and the network",
+        retryable=True,
     )
 
 

@@ -7,7 +7,15 @@ from collections.abc import Collection
 from msgspec import structs
 
 from streamtui.engine.merge import ChunkPile
-from streamtui.events import Chunk, Event, KeepAliveReceived, RunStarted, SessionClosed
+from streamtui.events import (
+    Chunk,
+    Event,
+    JournalResumed,
+    JournalStopped,
+    KeepAliveReceived,
+    RunStarted,
+    SessionClosed,
+)
 
 
 class _Piled:
@@ -28,10 +36,13 @@ class Recall:
 
     def __init__(self) -> None:
         self._sessions: dict[str, list[_Kept]] = {}
+        self._journal: Event | None = None
+        """That nothing can be saved, while that is so."""
 
     def note(self, event: Event) -> None:
         """Remember an event, or forget a session that was closed."""
         if not event.session_id:
+            self._note_journal(event)
             return
         if isinstance(event.body, SessionClosed):
             self._sessions.pop(event.session_id, None)
@@ -54,10 +65,19 @@ class Recall:
             case _:
                 kept.append(event)
 
+    def _note_journal(self, event: Event) -> None:
+        match event.body:
+            case JournalStopped():
+                self._journal = event
+            case JournalResumed():
+                self._journal = None
+
     def events(self, session_ids: Collection[str] | None = None) -> list[Event]:
         """All that is remembered, of some sessions only if they are named, in its order."""
         chosen = self._sessions if session_ids is None else session_ids
         found = [_event(kept) for name in chosen for kept in self._sessions.get(name, ())]
+        if self._journal is not None and session_ids is None:
+            found.append(self._journal)
         return sorted(found, key=lambda event: event.seq)
 
 

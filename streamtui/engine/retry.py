@@ -16,6 +16,9 @@ MAX_DELAY_SECONDS = 8.0
 MAX_RETRY_AFTER_SECONDS = 120.0
 """An endpoint that asks for more is not waited for."""
 
+_PREFIXES = ("", "llm_provider-")
+"""LiteLLM passes on under another name what the endpoint behind it said."""
+
 # A dead host, a name that does not resolve or a silent endpoint is worth one more try, not many.
 _ONCE: frozenset[ErrorKind] = frozenset(
     {"connect", "dns", "proxy", "timeout-connect", "timeout-first-token", "empty-body"}
@@ -53,12 +56,14 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     Reads `retry-after-ms`, then `retry-after` as seconds or as an HTTP date (RFC 9110, section
     10.2.3). `headers` are in lower case, `now` is seconds since the epoch.
     """
-    milliseconds = _number(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after", "")
-    seconds = _number(value)
-    return seconds if seconds is not None else _until(value, now)
+    for prefix in _PREFIXES:
+        milliseconds = _number(headers.get(f"{prefix}retry-after-ms", ""))
+        if milliseconds:
+            return milliseconds / 1000
+        value = headers.get(f"{prefix}retry-after", "")
+        if seconds := _number(value) or _until(value, now):
+            return seconds
+    return None
 
 
 def _number(text: str) -> float | None:

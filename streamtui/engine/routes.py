@@ -3,8 +3,9 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from streamtui.config import Endpoint, Proxy, bypasses_proxy
+from streamtui.config import EMBEDDED_DEMO_URL, Endpoint, Proxy, bypasses_proxy
 from streamtui.engine.status import proxy_words
+from streamtui.redact import mask_url
 
 
 def proxy_for(endpoint: Endpoint) -> Proxy | None:
@@ -20,6 +21,21 @@ def route_words(endpoint: Endpoint) -> str:
     """The way to an endpoint in words, without secrets."""
     proxy = proxy_for(endpoint)
     return f"via {proxy_words(proxy)}" if proxy else "direct"
+
+
+def address_words(endpoint: Endpoint) -> str:
+    """Where an endpoint is, without secrets."""
+    is_built_in = endpoint.base_url == EMBEDDED_DEMO_URL
+    return "built in" if is_built_in else mask_url(endpoint.base_url)
+
+
+def buffering_proxy(endpoint: Endpoint) -> str:
+    """The proxy that may gather an answer before it passes it on, in words; empty for none.
+
+    Those that read HTTP may, also inside TLS that ends at them. mitmproxy does it by default.
+    """
+    proxy = proxy_for(endpoint)
+    return "" if proxy is None or proxy.is_socks else proxy_words(proxy)
 
 
 def lookups(endpoint: Endpoint) -> list[str]:

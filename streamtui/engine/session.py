@@ -16,6 +16,7 @@ from streamtui.engine.tries import Tries
 from streamtui.errors import RunError
 from streamtui.events import (
     Body,
+    ErrorInfo,
     ErrorKind,
     Message,
     Metrics,
@@ -229,10 +230,14 @@ class Session:
         return run.metrics(self._tools.mono_clock())
 
     def _bad_end(self, run: Run, error: RunError) -> RunCutOff | RunFailed:
-        info, metrics = self._confidential.error_info(error), self._metrics(run)
-        if error.kind in _CUTS and (run.chunks or error.kind == "truncated"):
-            return RunCutOff(info, metrics)
-        return RunFailed(info, metrics)
+        return bad_end(self._confidential.error_info(error), self._metrics(run))
+
+
+def bad_end(error: ErrorInfo, metrics: Metrics) -> RunCutOff | RunFailed:
+    """How a run ends that came to an error: what was received of a stream is an answer cut off."""
+    if error.kind in _CUTS and (metrics.chunks or error.kind == "truncated"):
+        return RunCutOff(error, metrics)
+    return RunFailed(error, metrics)
 
 
 def refusal(words: str, hint: str) -> RunFailed:

@@ -20,7 +20,7 @@ from python_socks.async_.asyncio.v2 import Proxy as Handshake
 
 from streamtui.config import Proxy
 from streamtui.engine.resolver import DaemonResolver
-from streamtui.engine.status import proxy_words
+from streamtui.engine.status import SOCKS_DOUBT, proxy_words
 from streamtui.engine.tls import tls_error
 from streamtui.errors import DeadlineError, TransportError
 from streamtui.events import ErrorKind
@@ -137,7 +137,7 @@ class SocksConnector(ProxyConnector):
             raise TransportError(
                 f"{host}:{port} (via {self._where}) closed the connection before it was secure",
                 kind="connection-lost",
-                hint="Try again; if it stays so, try http:// in base_url",
+                hint=SOCKS_DOUBT,
                 retryable=True,
             ) from error
 

@@ -42,6 +42,10 @@ _WORDS: dict[ErrorKind, str] = {
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id")
 _KEPT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "retry-after")
 
+SOCKS_DOUBT = "Try again; the proxy may not reach it, or the scheme of base_url is wrong"
+"""The hint where a connection through a SOCKS proxy ends at once. Some, such as pproxy, say that
+they have reached an endpoint before they try."""
+
 # Proxies that answer in the endpoint's place say so in one of these, or in their Server header.
 _PROXY_HEADERS = ("proxy-authenticate", "proxy-agent", "proxy-status", "x-squid-error")
 _PROXY_SERVERS = ("tinyproxy", "squid", "mitmproxy", "privoxy", "proxy.py")
@@ -69,12 +73,13 @@ def status_error(
     *,
     through_proxy: bool,
     now: float,
+    sent: int = 0,
 ) -> StatusError:
     """The error for an HTTP status other than success.
 
     `headers` are in lower case; `server` is what the body says; `through_proxy` tells whether the
     request went in clear text to a proxy, which may then have answered itself; `now` is seconds
-    since the epoch.
+    since the epoch; `sent` are the bytes of the request's body.
     """
     if through_proxy and _proxy_speaks(status, headers):
         return _proxy_status(status, endpoint)
@@ -83,10 +88,10 @@ def status_error(
     kind = _kind(status, server)
     retry_after = read_retry_after(headers, now) or server.retry_after
     return StatusError(
-        _message(status, kind, server, endpoint),
+        _message(status, _words(kind, endpoint, sent), server),
         kind=kind,
         status=status,
-        hint=_hint(kind, endpoint, retry_after),
+        hint=hint_for(kind, endpoint, retry_after),
         retryable=_is_retryable(status, kind, headers),
         request_id=request_id(headers),
         retry_after=retry_after,
@@ -94,19 +99,28 @@ def status_error(
     )
 
 
-def no_event_stream(status: int, headers: Mapping[str, str]) -> ProtocolError | None:
-    """What is wrong with the answer to somebody who asked for a stream of events with GET, if
-    anything is. The standard takes nothing for one but 200 with its own content type."""
-    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if status == 200 and content_type == "text/event-stream":
-        return None
+def is_event_stream(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer is one that the standard takes for a stream of events."""
+    return status == 200 and _content_type(headers) == "text/event-stream"
+
+
+def _content_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def no_event_stream(status: int, headers: Mapping[str, str], said: str) -> ProtocolError:
+    """The error for another answer to somebody who asked for a stream of events with GET.
+
+    `said` is what the beginning of its body says, if that can be read.
+    """
+    content_type = _content_type(headers)
     if status != 200:
         got = f"HTTP {status}"
     else:
         # A header holds any bytes; those that are no text cannot be told.
         got = content_type.encode("ascii", "replace").decode() or "no content type"
     return ProtocolError(
-        f"got {got} instead of a stream of events",
+        f"got {got} instead of a stream of events{f': {said}' if said else ''}",
         kind="not-a-stream",
         hint="Check the URL, and whether the network asks to sign in",
     )
@@ -142,15 +156,20 @@ def _is_retryable(status: int, kind: ErrorKind, headers: Mapping[str, str]) -> b
     return status in _RETRYABLE_STATUS or status >= 500
 
 
-def _message(status: int, kind: ErrorKind, server: ServerError, endpoint: Endpoint) -> str:
+def _words(kind: ErrorKind, endpoint: Endpoint, sent: int) -> str:
     words = _WORDS[kind]
     if kind in {"auth", "forbidden"} and endpoint.key_source:
-        words = words.replace("the key", f"the key from {endpoint.key_source}")
+        return words.replace("the key", f"the key from {endpoint.key_source}")
+    return f"{words} ({sent:,} bytes)" if kind == "too-large" and sent else words
+
+
+def _message(status: int, words: str, server: ServerError) -> str:
     said = server.message.strip().rstrip(".")
     return f"HTTP {status}, {words}: {said}" if said else f"HTTP {status}, {words}"
 
 
-def _hint(kind: ErrorKind, endpoint: Endpoint, retry_after: float | None) -> str:
+def hint_for(kind: ErrorKind, endpoint: Endpoint, retry_after: float | None = None) -> str:
+    """What to do about an error of which no more is known than its kind; empty for nothing."""
     if retry_after is not None and retry_after > MAX_RETRY_AFTER_SECONDS:
         return f"The endpoint asks to wait {_span(retry_after)}"
     match kind:
@@ -167,6 +186,8 @@ def _hint(kind: ErrorKind, endpoint: Endpoint, retry_after: float | None) -> str
             return "Check the plan and billing of the account"
         case "rate-limit" | "overloaded" | "server":
             return "Try again later"
+        case "error-midstream":
+            return "Ask again"
         case _:
             return ""
 

@@ -7,6 +7,7 @@ aiohttp's own contexts are made while it is imported, with whatever the environm
 
 import ssl
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,23 @@ _OTHER_HOST = frozenset({62, 64})
 _TRUST = "If you trust it, name its certificate in tls.ca_file"
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_MESSAGE")
 _WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "ALERT_HANDSHAKE_FAILURE", "ALERT_BAD_CERTIFICATE")
+
+
+Stamps = tuple[tuple[int, int, int], ...]
+
+
+def stamps(tls: Tls | None) -> Stamps:
+    """How the files of an endpoint look now; others after a change of one of them."""
+    files = (tls.ca_file, tls.client_cert, tls.client_key) if tls else ()
+    return tuple(map(_stamp, filter(None, files)))
+
+
+def _stamp(path: str) -> tuple[int, int, int]:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def client_context(tls: Tls | None) -> ssl.SSLContext:

@@ -20,7 +20,7 @@ from streamtui.engine.dialects.base import Request
 from streamtui.engine.network_errors import NETWORK_ERRORS, lost_in_stream, translate
 from streamtui.engine.routes import is_secure, proxy_for
 from streamtui.engine.stages import Stages
-from streamtui.engine.tls import client_context
+from streamtui.engine.tls import Stamps, client_context, stamps
 from streamtui.errors import RunError
 
 MAX_HEADER_BYTES = 65536
@@ -84,7 +84,8 @@ def _tracing() -> aiohttp.TraceConfig:
     return config
 
 
-_SessionKey = tuple[str, Proxy | None, Tls | None, bool]
+_Trust = tuple[Tls | None, Stamps]
+_SessionKey = tuple[str, Proxy | None, _Trust, bool]
 
 
 class AiohttpTransport:
@@ -96,7 +97,7 @@ class AiohttpTransport:
     def __init__(self, stages: Stages | None = None) -> None:
         self._stages = stages
         self._sessions: dict[_SessionKey, aiohttp.ClientSession] = {}
-        self._contexts: dict[Tls | None, ssl.SSLContext] = {}
+        self._contexts: dict[_Trust, ssl.SSLContext] = {}
 
     async def aclose(self) -> None:
         """Close idle connections."""
@@ -136,20 +137,22 @@ class AiohttpTransport:
     def _session(
         self, endpoint: Endpoint, proxy: Proxy | None, *, reuse: bool
     ) -> aiohttp.ClientSession:
-        key = (endpoint.base_url, proxy, endpoint.tls, reuse)
+        # A file that was renewed or put right meanwhile is read again.
+        trust = (endpoint.tls, stamps(endpoint.tls))
+        key = (endpoint.base_url, proxy, trust, reuse)
         if key not in self._sessions:
-            context, stages = self._context(endpoint), self._stages
+            context, stages = self._context(endpoint, trust), self._stages
             connector = new_connector(proxy, context, endpoint.tls, reuse=reuse, stages=stages)
             self._sessions[key] = _new_session(connector)
         return self._sessions[key]
 
-    def _context(self, endpoint: Endpoint) -> ssl.SSLContext | None:
+    def _context(self, endpoint: Endpoint, trust: _Trust) -> ssl.SSLContext | None:
         """How the endpoint is spoken to; the system's authorities take a while to be read."""
         if not is_secure(endpoint):
             return None
-        if endpoint.tls not in self._contexts:
-            self._contexts[endpoint.tls] = client_context(endpoint.tls)
-        return self._contexts[endpoint.tls]
+        if trust not in self._contexts:
+            self._contexts[trust] = client_context(endpoint.tls)
+        return self._contexts[trust]
 
 
 class _Sending:

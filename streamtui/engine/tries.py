@@ -19,6 +19,7 @@ from streamtui.engine.resume import Lifeline
 from streamtui.engine.retry import MAX_RETRY_AFTER_SECONDS, retry_delay
 from streamtui.engine.routes import route_words
 from streamtui.engine.run import Run
+from streamtui.engine.status import hint_for
 from streamtui.engine.traffic import open_files_limit
 from streamtui.errors import RunError
 from streamtui.events import (
@@ -159,6 +160,7 @@ class Tries:
     def _complete(self, error: RunError, endpoint: Endpoint) -> None:
         """Say in the error what only this place knows."""
         error.endpoint, error.attempt = endpoint.name, self._run.attempt
+        error.hint = error.hint or hint_for(error.kind, endpoint, error.retry_after)
         if _is_file_limit(error):
             streams = self._tools.traffic.streams
             error.message = (

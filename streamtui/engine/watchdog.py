@@ -29,7 +29,7 @@ class Watch:
     Raises DeadlineError when a limit passed and ProtocolError when the connection is gone without
     the reader having been told. With `patient` a sign of life is as good as an answer, and silence
     is no stall for a long time. `since` is when the attempt began, for its total limit, on the
-    loop's clock; None for now.
+    loop's clock; None for now. `through` is the proxy on the way that could keep an answer back.
     """
 
     def __init__(
@@ -40,8 +40,10 @@ class Watch:
         is_lost: Callable[[], bool],
         patient: bool = False,
         since: float | None = None,
+        through: str = "",
     ) -> None:
         self._timeouts = timeouts
+        self._through = through
         self._patient = patient
         self._since = since
         self._on_stall = on_stall
@@ -180,11 +182,13 @@ class Watch:
         if now - self._started < limit:
             return None
         words = "the endpoint keeps the line open but" if self._bytes_came else "no answer:"
+        via = f" (via {self._through})" if self._through else ""
+        first = "The proxy may keep answers back; try again" if via else "Try again"
         return DeadlineError(
-            f"{words} nothing came from the model for {limit:g} s",
+            f"{words} nothing came from the model for {limit:g} s{via}",
             kind="timeout-first-token",
             phase="first token",
-            hint="Try again, or raise timeouts.first_token",
+            hint=f"{first}, or raise timeouts.first_token",
             retryable=True,
         )
 

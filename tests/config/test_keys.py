@@ -2,6 +2,7 @@
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,45 @@ def test_a_key_is_what_a_command_prints(load: Load) -> None:
     own = load(command("-c", f"print('{KEY}')")).endpoints["own"]
     assert own.api_key == Secret(KEY)
     assert own.key_source == f"command {shortened(sys.executable)} …"
+
+
+def counting(folder: Path) -> tuple[str, ...]:
+    """A command that prints how often it was run."""
+    code = f"file = open({str(folder / 'runs')!r}, 'a+'); file.write('.'); print(file.tell())"
+    return (sys.executable, "-c", code)
+
+
+def test_a_command_is_run_once_for_readings_in_a_row_and_again_later(tmp_path: Path) -> None:
+    now = 0.0
+    commands = keys.KeyCommands(lambda: now)
+    first, other = counting(tmp_path), (*counting(tmp_path), "other")
+    assert commands.key(first) == commands.key(first) == Secret("1")
+    assert commands.key(other) == Secret("2")
+    now = keys.REMEMBERED_SECONDS - 0.1
+    assert commands.key(first) == Secret("1")
+    now = keys.REMEMBERED_SECONDS
+    assert commands.key(first) == Secret("3")
+
+
+def test_readings_at_once_run_a_command_once(tmp_path: Path) -> None:
+    commands, command = keys.KeyCommands(), counting(tmp_path)
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(lambda _: commands.key(command), range(4)))
+    assert found == [Secret("1")] * 4
+
+
+def test_a_command_that_failed_is_run_again(tmp_path: Path) -> None:
+    commands, there = keys.KeyCommands(), tmp_path / "there"
+    command = (sys.executable, "-c", f"print(open({str(there)!r}).read())")
+    with pytest.raises(ValueError, match="ended with status 1"):
+        commands.key(command)
+    there.write_text(KEY)
+    assert commands.key(command) == Secret(KEY)
+
+
+def test_reading_the_files_again_runs_no_command_again(load: Load, tmp_path: Path) -> None:
+    text = f"{OWN}api_key_command = {list(counting(tmp_path))!r}"
+    assert [load(text).endpoints["own"].api_key for _ in range(2)] == [Secret("1")] * 2
 
 
 def test_no_shell_reads_the_words_of_a_command(load: Load) -> None:

@@ -5,7 +5,6 @@ from streamtui.engine.merge import join_deltas
 from streamtui.events import (
     Chunk,
     Delta,
-    Event,
     Finish,
     Metrics,
     ReasoningDelta,
@@ -14,20 +13,11 @@ from streamtui.events import (
     TextDelta,
     ToolCallDelta,
 )
+from tests.scripted import text_of
 
 
 def new_bus() -> Bus:
     return Bus(lambda: 1000.0, lambda: 1.0)
-
-
-def text_of(events: list[Event]) -> str:
-    return "".join(
-        delta.text
-        for event in events
-        if isinstance(event.body, Chunk)
-        for delta in event.body.deltas
-        if isinstance(delta, TextDelta)
-    )
 
 
 def chunk(text: str) -> Chunk:

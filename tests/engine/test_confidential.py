@@ -32,6 +32,15 @@ def test_no_secret_of_the_endpoint_is_in_the_words_of_an_error() -> None:
     assert "console" in info.message
 
 
+def test_a_key_in_a_header_is_hidden_without_its_scheme_too() -> None:
+    headers = {"Authorization": "Bearer correct-horse", "Cookie": "ordinary=words"}
+    confidential = Confidential(
+        Endpoint("e", "openai-chat", "https://api.invalid", headers=headers)
+    )
+    error = ProtocolError("no such key: correct-horse; Bearer correct-horse; ordinary words")
+    assert confidential.error_info(error).message == "no such key: ***; ***; ordinary words"
+
+
 def test_a_key_across_the_place_where_words_are_cut_is_hidden_whole() -> None:
     for before in range(EXCERPT_CHARS - len(KEY), EXCERPT_CHARS + 1):
         error = ProtocolError("x", excerpt="." * before + KEY + "." * 100)

@@ -552,13 +552,14 @@ async def test_a_bad_certificate_of_a_proxy_ends_at_the_proxy(tmp_path: Path) ->
 
 async def test_a_refused_key_is_told_and_hidden() -> None:
     said = '{"error":{"message":"Incorrect API key: hunter2-hunter2"}}'
-    answer = f"HTTP/1.1 401 U\r\nx-request-id: req_1\r\nContent-Length: {len(said)}\r\n\r\n{said}"
+    head = f"x-request-id: req_1 of hunter2-hunter2\r\nContent-Length: {len(said)}"
+    answer = f"HTTP/1.1 401 U\r\n{head}\r\n\r\n{said}"
     async with fault_server([["send", answer]]) as server:
         report = await report_of(
             server.base_url, api_key=Secret("hunter2-hunter2"), key_source="file key.txt"
         )
     assert failure(report) == ("first token", "auth")
-    assert words_of(report)["first byte"] == "HTTP 401, request req_1"
+    assert words_of(report)["first byte"] == "HTTP 401, request req_1 of ***"
     assert report.error is not None
     assert "the key from file key.txt was rejected: Incorrect API key" in report.error.message
     assert report.error.hint == "Check file key.txt"

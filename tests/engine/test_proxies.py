@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-from streamtui.config import Proxy, Tls, load_config
+from streamtui.config import Proxy, Timeouts, Tls, load_config
 from streamtui.engine.transport import AiohttpTransport
 from streamtui.events import AttemptStarted, RunCompleted, RunFailed, describe
 from streamtui.redact import Secret
@@ -145,6 +145,20 @@ async def test_a_proxy_that_hangs_up_is_blamed_and_no_other_scheme_is_suggested(
         assert error_of(end).kind == "proxy"
         assert "proxy office" in describe(end).words
         assert "http://" not in describe(end).words
+
+
+async def test_a_proxy_that_keeps_the_answer_back_is_named() -> None:
+    limits = Timeouts(connect=5, first_token=0.2, idle=5)
+    async with (
+        fault_server([["sleep", 30]]) as silent,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        proxy = office(silent.port)
+        end = await ask(test, endpoint_at("http://api.invalid/v1", proxy=proxy, timeouts=limits))
+        assert error_of(end).kind == "timeout-first-token"
+        words = describe(end).words
+        assert f"from the model for 0.2 s (via proxy office (127.0.0.1:{silent.port}))" in words
+        assert "The proxy may keep answers back; try again, or raise timeouts.first_token." in words
 
 
 async def test_a_proxy_whose_name_does_not_resolve_is_named() -> None:

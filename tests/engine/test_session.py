@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import msgspec
+import pytest
 
 from streamtui.config import Endpoint, Timeouts
 from streamtui.engine.doors import Cancel, CancelAll, CloseSession, OpenSession, Retry, Send
@@ -272,6 +273,25 @@ async def test_the_key_goes_into_its_header_and_into_no_event() -> None:
         await test.listener.run_ends()
         assert transport.requests[0].headers["Authorization"] == "Bearer sk-very-secret"
         assert "sk-very-secret" not in repr(test.listener.events)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-Api-Key": "secret\r\nHost: evil"}, {"Authorization": "a\0b"}, {"X Team": "x"}]
+)
+async def test_a_header_that_is_none_ends_the_run_and_sends_nothing(
+    headers: dict[str, str],
+) -> None:
+    transport = ScriptedTransport()
+    endpoint = msgspec.structs.replace(ENDPOINT, headers=headers)
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "hi", endpoint=endpoint)
+        await test.listener.run_ends()
+        [end] = test.listener.bodies(RunFailed)
+        assert end.error.kind == "usage"
+        [name] = headers
+        assert f"the header '{name}' cannot be sent: expected" in end.error.message
+        assert "secret" not in end.error.message
+        assert transport.requests == []
 
 
 async def test_a_prompt_with_half_a_character_is_sent_all_the_same() -> None:

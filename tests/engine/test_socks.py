@@ -76,8 +76,11 @@ async def failure(script: SocksScript, **changes: Any) -> tuple[Any, str]:
         fault_server(ANSWER) as server,
         EngineUnderTest(AiohttpTransport()) as test,
     ):
-        settings = {"proxy": office(proxy.port, login=login)} | changes
-        end = await ask(test, endpoint_at(server.base_url, **settings))
+        usual: dict[str, Any] = {
+            "base_url": server.base_url,
+            "proxy": office(proxy.port, login=login),
+        }
+        end = await ask(test, endpoint_at(**(usual | changes)))
         assert server.hits == 0
         words = describe(end).words
         assert "hunter2" not in repr(test.listener.events)
@@ -223,6 +226,17 @@ async def test_a_proxy_that_hangs_up_in_the_handshake(after: str) -> None:
     error, words = await failure(SocksScript(method=PASSWORD, stops_after=after))
     assert error.kind == "proxy"
     assert "hung up in the SOCKS handshake" in words
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_promises_too_much_is_doubted_and_not_the_scheme(scheme: str) -> None:
+    """pproxy says that it has reached an endpoint before it tries."""
+    error, words = await failure(
+        SocksScript(stops_after="reply"), base_url=f"{scheme}://127.0.0.1:9/v1"
+    )
+    assert error.kind == "connection-lost"
+    assert "127.0.0.1:PORT (via proxy office (127.0.0.1:PORT)) closed the connection" in words
+    assert "Try again; the proxy may not reach it, or the scheme of base_url is wrong." in words
 
 
 async def test_a_proxy_that_is_not_there_is_named() -> None:

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from streamtui.config import Tls
+from streamtui.engine.doors import Send
 from streamtui.engine.tls import client_context, proxy_context, tls_error
 from streamtui.engine.transport import AiohttpTransport
 from streamtui.errors import TransportError
@@ -50,6 +51,20 @@ async def test_an_authority_in_ca_file_is_trusted(authority: trustme.CA, tmp_pat
     end, hits = await ask_at(context, Tls(ca_file=trust(authority, tmp_path)))
     assert isinstance(end, RunCompleted)
     assert hits == 1
+
+
+async def test_a_file_that_was_put_right_is_read_again(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    tls = Tls(ca_file=trust(trustme.CA(), tmp_path))
+    context = server_context(authority.issue_cert("127.0.0.1"))
+    async with tls_server(context) as server, EngineUnderTest(AiohttpTransport()) as test:
+        endpoint = endpoint_at(f"https://127.0.0.1:{server.port}/v1", tls=tls)
+        assert error_of(await ask(test, endpoint)).kind == "tls"
+        trust(authority, tmp_path)
+        test.engine.execute(Send("s", "again", "hi"))
+        events = await test.listener.run_ends(2)
+        assert isinstance(events[-1].body, RunCompleted)
 
 
 async def test_an_unknown_authority_is_refused(authority: trustme.CA) -> None:
@@ -120,7 +135,7 @@ async def test_one_endpoint_without_verification_loosens_no_other(tmp_path: Path
         url = f"https://127.0.0.1:{server.port}/v1"
         await ask(test, endpoint_at(url, tls=Tls(verify=False)))
         test.listener.events.clear()
-        assert error_of(await ask(test, endpoint_at(url))).kind == "tls"
+        assert error_of(await ask(test, endpoint_at(url), "other")).kind == "tls"
 
 
 @pytest.mark.parametrize("in_one_file", [False, True])

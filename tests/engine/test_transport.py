@@ -53,10 +53,10 @@ def endpoint_at(base_url: str, **changes: Any) -> Endpoint:
     return msgspec.structs.replace(endpoint, **changes)
 
 
-async def ask(test: EngineUnderTest, endpoint: Endpoint) -> Any:
+async def ask(test: EngineUnderTest, endpoint: Endpoint, session_id: str = "s") -> Any:
     """Send one prompt and return the body of the run's end."""
-    test.engine.execute(OpenSession("s", endpoint))
-    test.engine.execute(Send("s", "r", "hi"))
+    test.engine.execute(OpenSession(session_id, endpoint))
+    test.engine.execute(Send(session_id, "r", "hi"))
     events = await test.listener.run_ends()
     return events[-1].body
 

@@ -1,5 +1,6 @@
 """Answers that are no stream: errors, redirects, web pages, and what is not HTTP at all."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -96,6 +97,14 @@ async def test_a_wait_that_is_too_long_is_told_and_not_waited_for(asked: str, wo
     assert "The endpoint asks to wait" in outcome.toast
     assert words in outcome.toast
     assert outcome.hits == 1
+
+
+async def test_a_prompt_that_is_too_large_is_told_with_its_size() -> None:
+    outcome = await play(answer("413 Payload Too Large"))
+    size = re.search(r"the prompt is too large \(([\d,]+) bytes\)", outcome.toast)
+    assert size is not None
+    assert int(size[1].replace(",", "")) > len('{"model":"m","stream":true}')
+    assert "Shorten the prompt" in outcome.toast
 
 
 async def test_a_web_page_in_place_of_a_stream_is_named_by_its_title_and_not_dumped() -> None:

@@ -99,8 +99,8 @@ async def test_keys_are_answered_while_many_answers_stream(
     params: dict[str, object] = {"demo": LONG_ANSWER}
     watch = KeyWatch()
     with many_files(count * 2 + 200):
-        async with demo_server() as base_url:
-            endpoint = Endpoint("demo", "openai-chat", base_url, "demo/verse", params=params)
+        async with demo_server() as served:
+            endpoint = Endpoint("demo", "openai-chat", served.base_url, "demo/verse", params=params)
             async with live_console(*[endpoint] * panes, size=size, hook=watch.hook) as c:
                 for number in range(panes, count):
                     c.engine.execute(OpenSession(f"s{number}", endpoint))

@@ -27,6 +27,7 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI
 
 from streamtui.demo.scripts import MODELS
 from streamtui.demo.server import DemoServer
+from tests.interop.answers import received
 
 PROMPT = "Write me a 1 verse song about goldfish on the moon"
 MESSAGES: list[Any] = [{"role": "user", "content": PROMPT}]
@@ -34,25 +35,6 @@ VERSE = "A goldfish packed her bowl one night"
 THOUGHT = "The question is “Write me a 1 verse song…”"
 ARGUMENTS = {"city": "Lisbon", "unit": "celsius"}
 FAILURE = "failed on purpose"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[DemoServer]:
-    server = DemoServer(pace=0)
-    await server.start()
-    yield server
-    await server.aclose()
-
-
-async def received(stream: AsyncIterator[Any]) -> tuple[list[Any], Exception | None]:
-    """All that comes, and the error that ends it."""
-    items: list[Any] = []
-    try:
-        async for item in stream:
-            items.append(item)  # noqa: PERF401 - what came before the error is to be seen
-    except Exception as error:
-        return items, error
-    return items, None
 
 
 class TestOpenAIResponses:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -17,12 +17,12 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
 from streamtui import LLM, ProviderError, StatusError, TransportError
 from streamtui.config import Config
-from streamtui.demo import start_demo
 from streamtui.demo.scripts import MODELS
 from streamtui.demo.server import DemoServer
 from streamtui.engine.host import EngineThread
 from streamtui.langchain import to_plain
 from streamtui.llm import RunConfig
+from tests.interop.answers import received
 
 pytestmark = pytest.mark.filterwarnings(
     # v1 is deprecated over there, and an early end leaves its httpx clients to the collector.
@@ -31,21 +31,6 @@ pytestmark = pytest.mark.filterwarnings(
 
 PROMPT = "Write me a 1 verse song about sparkling water."
 PARAMS: dict[str, Any] = {"temperature": 0, "max_tokens": 512}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[DemoServer]:
-    server = DemoServer(pace=0)
-    await server.start()
-    yield server
-    await server.aclose()
-
-
-@pytest.fixture(scope="module")
-def doors() -> Iterator[EngineThread]:
-    doors = EngineThread(start_demo)
-    yield doors
-    doors.close()
 
 
 Ask = Callable[..., LLM]
@@ -92,17 +77,6 @@ async def theirs(server: DemoServer) -> AsyncIterator[Callable[..., Any]]:
 
 
 Theirs = Callable[..., Any]
-
-
-async def received(stream: AsyncIterator[Any]) -> tuple[list[Any], Exception | None]:
-    """All that comes, and the error that ends it."""
-    items: list[Any] = []
-    try:
-        async for item in stream:
-            items.append(item)  # noqa: PERF401 - what came before the error is to be seen
-    except Exception as error:
-        return items, error
-    return items, None
 
 
 def comparable(event: Any) -> str:

@@ -1,7 +1,7 @@
 """Our `LLM` and the official openai client, asked the same by the same server: the same answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from openai import AsyncOpenAI
 
 from streamtui import LLM, ProviderError, RunError, StatusError, TransportError
 from streamtui.config import Config
-from streamtui.demo import start_demo
 from streamtui.demo.server import DemoServer
 from streamtui.engine.host import EngineThread
 
@@ -23,24 +22,9 @@ Ask = Callable[[str, str], LLM]
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[DemoServer]:
-    server = DemoServer(pace=0)
-    await server.start()
-    yield server
-    await server.aclose()
-
-
-@pytest.fixture
 async def client(server: DemoServer) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(base_url=server.base_url, api_key="sk-test", max_retries=0) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def doors() -> Iterator[EngineThread]:
-    doors = EngineThread(start_demo)
-    yield doors
-    doors.close()
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from streamtui.engine.dialects.base import (
     as_text,
     as_words,
     json_text,
-    setting,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
 from streamtui.engine.dialects.model_pages import names_in, read_rows
@@ -184,4 +183,4 @@ class Anthropic(Dialect):
 
 
 def _version(endpoint: Endpoint) -> dict[str, str]:
-    return {"anthropic-version": setting(endpoint, "api_version") or DEFAULT_VERSION}
+    return {"anthropic-version": endpoint.api_version or DEFAULT_VERSION}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
 from streamtui.config import Endpoint
-from streamtui.engine.dialects.base import Request, setting
+from streamtui.engine.dialects.base import Request
 from streamtui.engine.dialects.requests import get, post
 
 # The only path of ours at which the deployment is named by `model` alone.
@@ -22,7 +22,7 @@ def openai_post(endpoint: Endpoint, path: str, body: Mapping[str, object]) -> Re
     model is the name of the deployment. A token of Entra ID in place of a key needs `auth`
     `bearer`.
     """
-    version = setting(endpoint, "api_version")
+    version = endpoint.api_version
     if not version:
         return post(endpoint, path, body, auth="bearer")
     query = urlencode({"api-version": version})
@@ -34,7 +34,7 @@ def openai_get_models(endpoint: Endpoint) -> Request:
 
     Azure lists the models that a resource may deploy, not the names of its deployments.
     """
-    version = setting(endpoint, "api_version")
+    version = endpoint.api_version
     if not version:
         return get(endpoint, "/models", auth="bearer")
     query = urlencode({"api-version": version})

@@ -130,11 +130,6 @@ class ServerError(Struct, frozen=True):
     """Seconds that the body asks to wait; Google says it there and in no header."""
 
 
-def setting(endpoint: Endpoint, name: Literal["api_version", "auth"]) -> str:
-    """A setting of the endpoint that only some dialects have; empty where it is not made."""
-    return endpoint.auth if name == "auth" else endpoint.api_version
-
-
 def parse_json(text: str | bytes) -> Any:
     """JSON of any depth and size; raises ValueError where it is none.
 

@@ -18,7 +18,6 @@ from streamtui.engine.dialects.base import (
     as_words,
     first_object,
     json_text,
-    setting,
 )
 from streamtui.engine.dialects.json_decoder import JSONDecoder, piece
 from streamtui.engine.dialects.model_pages import names_in, read_rows
@@ -176,7 +175,7 @@ def _path(endpoint: Endpoint) -> str:
 
 
 def _versioned(endpoint: Endpoint, path: str) -> str:
-    return versioned(endpoint, setting(endpoint, "api_version") or DEFAULT_VERSION, path)
+    return versioned(endpoint, endpoint.api_version or DEFAULT_VERSION, path)
 
 
 def _body(endpoint: Endpoint, messages: tuple[Message, ...]) -> dict[str, object]:

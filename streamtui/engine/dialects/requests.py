@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from streamtui import __version__
 from streamtui.config import Endpoint
-from streamtui.engine.dialects.base import Request, as_dict, setting
+from streamtui.config.values import check_header_name, check_header_value
+from streamtui.engine.dialects.base import Request, as_dict
+from streamtui.errors import EXCERPT_CHARS, RunError
 from streamtui.events import Message
 
 Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"]
@@ -59,12 +61,24 @@ def get_stream(endpoint: Endpoint, path: str, *, auth: Auth, last_event_id: str 
 def _headers(endpoint: Endpoint, auth: Auth, more: Mapping[str, str]) -> dict[str, str]:
     ours = {
         "User-Agent": f"streamtui/{__version__}",
-        **_key_header(endpoint, setting(endpoint, "auth") or auth),
+        **_key_header(endpoint, endpoint.auth or auth),
         **more,
     }
+    for name, value in endpoint.headers.items():
+        _check_header(name, value)
     replaced = {name.lower() for name in endpoint.headers}
     kept = {name: value for name, value in ours.items() if name.lower() not in replaced}
     return kept | endpoint.headers
+
+
+def _check_header(name: str, value: str) -> None:
+    """Raises RunError for one that would end early and begin another. Its value is not told."""
+    try:
+        check_header_name(name)
+        check_header_value(value)
+    except ValueError as error:
+        words = f"the header {name[:EXCERPT_CHARS]!r} cannot be sent: {error}"
+        raise RunError(words, kind="usage", hint="Check headers of the endpoint") from None
 
 
 def _key_header(endpoint: Endpoint, auth: str) -> dict[str, str]:

@@ -18,17 +18,10 @@ TURNS = (
 )
 
 
-class Target(Endpoint, frozen=True):
-    """An endpoint with the settings that only some dialects read."""
-
-    api_version: str = ""
-    auth: str = ""
-
-
 def ask(dialect: str, messages: tuple[Message, ...] = TURNS, **settings: Any) -> dict[str, Any]:
     """The request as plain values, its headers in lower case."""
     usual: dict[str, Any] = {"base_url": "https://host", "model": "m", "api_key": Secret("KEY")}
-    endpoint = Target("e", dialect, **(usual | settings))
+    endpoint = Endpoint("e", dialect, **(usual | settings))
     request = DIALECTS[dialect].build_request(endpoint, messages)
     return {
         "path": request.path,

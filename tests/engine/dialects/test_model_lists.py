@@ -15,7 +15,7 @@ from streamtui.engine.dialects import DIALECTS
 from streamtui.engine.doors import ListModels
 from streamtui.engine.reports import ModelList
 from streamtui.redact import Secret
-from tests.engine.dialects.speaking import Target, ask
+from tests.engine.dialects.speaking import ask
 from tests.faultserver import FaultServer, fault_server
 from tests.scripted import EngineUnderTest
 
@@ -118,7 +118,7 @@ async def test_what_is_listed_can_be_asked(server: DemoServer, dialect: str) -> 
 @pytest.mark.parametrize("dialect", ["openai-chat", "anthropic", "gemini", "ollama"])
 def test_the_key_is_sent_as_with_a_question(dialect: str) -> None:
     settings = {"headers": {"X-Team": "blue", "accept": "text/plain"}, "auth": "api-key"}
-    endpoint = Target("e", dialect, "https://host", "m", Secret("KEY"), **settings)  # type: ignore[arg-type]
+    endpoint = Endpoint("e", dialect, "https://host", "m", Secret("KEY"), **settings)  # type: ignore[arg-type]
     request = DIALECTS[dialect].models_request(endpoint)
     assert request is not None
     assert (request.method, request.body) == ("GET", b"")
@@ -137,7 +137,7 @@ def test_the_key_is_sent_as_with_a_question(dialect: str) -> None:
     ],
 )
 def test_azure_lists_the_models_of_the_resource(base: str, path: str) -> None:
-    endpoint = Target("e", "openai-chat", base, "m", Secret("KEY"), api_version=V)
+    endpoint = Endpoint("e", "openai-chat", base, "m", Secret("KEY"), api_version=V)
     request = DIALECTS["openai-chat"].models_request(endpoint)
     assert request is not None
     assert request.path == path
