@@ -231,8 +231,7 @@ class Attachment:
             found = await self._past(GetTranscript(session_id), Transcript)
             if found is not None and not state.turns:
                 state.turns = turns_of(found.messages)
-            if not state.private:
-                precede(state, await self._story(session_id, last_run))
+            precede(state, await self._story(session_id, last_run))
             if state.turns and state.phase == "idle":
                 state.phase = "done"
         # Somebody may have closed it meanwhile.

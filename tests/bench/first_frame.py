@@ -2,20 +2,17 @@
 
     python -m tests.bench.first_frame [runs]
 
-Prints figures and asserts nothing about them.
+The console is started where an engine runs, and where none does. Prints figures and asserts nothing
+about them.
 """
 
-import fcntl
 import os
-import pty
-import select
 import signal
 import statistics
-import struct
 import sys
-import tempfile
-import termios
 import time
+
+from tests.bench.programs import Home, Terminal, home
 
 EMPTY_APP = """
 from textual.app import App
@@ -25,51 +22,50 @@ class Empty(App):
         yield Static("screen is ready")
 Empty().run()
 """
+EMPTY = [sys.executable, "-c", EMPTY_APP]
+CONSOLE = [sys.executable, "-m", "streamtui", "-e", "demo/verse"]
 # The cursor stands on the first letter of the prompt's own words, in a style of its own.
-COMMANDS = {
-    "empty Textual app": ([sys.executable, "-c", EMPTY_APP], b"screen is ready"),
-    "console": ([sys.executable, "-m", "streamtui", "-e", "demo/verse"], b"ype a prompt"),
-}
-GIVE_UP_SECONDS = 30.0
+PROMPT, PANE = b"ype a prompt", b"demo/verse"
 
 
-def seconds_until(marker: bytes, command: list[str]) -> float:
-    """How long a command takes until it has written `marker` to its terminal of 200×50."""
+def seconds_until(there: Home, command: list[str], *markers: bytes) -> list[float]:
+    """How long a command takes until it has written each marker to its terminal of 200×50."""
     began = time.perf_counter()
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ |= {"TERM": "xterm-256color", "LINES": "50", "COLUMNS": "200"}
-        os.execv(command[0], command)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
-    seen = b""
+    terminal = Terminal(command, there.environ)
     try:
-        while marker not in seen:
-            if time.perf_counter() - began > GIVE_UP_SECONDS:
-                raise TimeoutError(seen[-500:])
-            if select.select([terminal], [], [], 1)[0]:
-                seen = (seen + os.read(terminal, 65536))[-200_000:]
-        return time.perf_counter() - began
+        return [terminal.wait_for(marker) - began for marker in markers]
     finally:
+        terminal.close()
+
+
+def no_engine(there: Home) -> None:
+    """End the engine that runs."""
+    while (pid := there.engine()) is not None:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(terminal)
+        time.sleep(0.05)
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
-    with tempfile.TemporaryDirectory() as home:
-        os.environ |= {"HOME": home, "XDG_CONFIG_HOME": home}
-        seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    empty, cold, warm = [], [], []
+    with home() as there:
         for _ in range(runs):
-            for name, (command, marker) in COMMANDS.items():
-                seconds[name].append(seconds_until(marker, command))
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    for name, values in seconds.items():
-        print(
-            f"{name:20} median {medians[name]:.3f} s  min {min(values):.3f}  max {max(values):.3f}"
-        )
-    empty, console = medians.values()
-    print(f"{'difference':20} {1000 * (console - empty):.0f} ms")
+            empty.append(seconds_until(there, EMPTY, b"screen is ready"))
+            no_engine(there)
+            cold.append(seconds_until(there, CONSOLE, PROMPT, PANE))
+            warm.append(seconds_until(there, CONSOLE, PROMPT, PANE))
+    tell("empty Textual app", [empty_run[0] for empty_run in empty])
+    for name, found in (("no engine runs", cold), ("an engine runs", warm)):
+        for place, what in enumerate(("prompt", "pane")):
+            tell(f"console, {name}: {what}", [moments[place] for moments in found])
+    least = min(empty)[0]
+    print(f"prompt after the empty app, least of each: {1000 * (min(warm)[0] - least):.0f} ms")
+
+
+def tell(name: str, seconds: list[float]) -> None:
+    """One line of figures."""
+    median = statistics.median(seconds)
+    print(f"{name:32} median {median:.3f} s  min {min(seconds):.3f}  max {max(seconds):.3f}")
 
 
 if __name__ == "__main__":

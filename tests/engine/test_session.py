@@ -240,8 +240,31 @@ async def test_an_error_in_mid_stream_fails_and_keeps_the_text() -> None:
         await test.listener.run_ends()
         [end] = test.listener.bodies(RunFailed)
         assert end.error.kind == "error-midstream"
-        assert end.error.message == "boom"
+        assert (end.error.message, end.error.hint) == ("boom", "Ask again")
         assert end.metrics.text_chars == 5
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("insufficient_quota", "Check the plan and billing of the account"),
+        ("invalid_api_key", "Check environment variable MY_KEY"),
+        ("overloaded_error", "Try again later"),
+    ],
+)
+async def test_an_error_in_the_stream_says_what_to_do_as_one_before_it_does(
+    code: str, hint: str
+) -> None:
+    boom = json.dumps({"error": {"message": "boom", "code": code}}).encode()
+    transport = ScriptedTransport(ScriptedResponse(b"data: " + boom + b"\n\n"))
+    endpoint = msgspec.structs.replace(
+        ENDPOINT, api_key=Secret("k-1"), key_source="environment variable MY_KEY", retries=0
+    )
+    async with EngineUnderTest(transport) as test:
+        open_and_send(test, "hi", endpoint=endpoint)
+        await test.listener.run_ends()
+        [end] = test.listener.bodies(RunFailed)
+        assert end.error.hint == hint
 
 
 async def test_text_and_error_in_one_piece_keep_the_text() -> None:

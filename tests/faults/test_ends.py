@@ -107,7 +107,7 @@ async def test_a_reset_in_mid_answer_keeps_the_text_and_is_not_tried_again() -> 
 async def test_an_error_object_in_mid_answer_fails_it_whatever_end_marker_follows() -> None:
     outcome = await play(scenario("error-mid"))
     assert outcome.pane.phase == "failed"
-    assert "boom. 5 characters kept." in outcome.toast
+    assert "boom. 5 characters kept. Ask again." in outcome.toast
     assert outcome.turn.text == "tok1 "
     assert not outcome.bodies(RunCompleted, RetryScheduled)
     assert outcome.hits == 1

@@ -131,6 +131,12 @@ def until(condition: Callable[[], Found], what: str, seconds: float = DEADLINE) 
     return found
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and that have not ended."""
+    found = _read(Path(f"/proc/{pid}/task/{pid}/children"))
+    return [int(child) for child in found.split()]
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

@@ -39,7 +39,7 @@ def detach(shown: Terminal) -> None:
 def test_what_streamed_is_shown_live_by_the_next_console_and_is_kept_whole(
     home: Home, end: Callable[[Terminal], None]
 ) -> None:
-    home.let_talk(rate=10, tokens=100)
+    home.let_talk(rate=10, tokens=80)
     with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as first:
         first.wait_for(all_stream, "all of them")
         end(first)

@@ -10,7 +10,7 @@ from tests.lifetimes.home import MOST_SECONDS, PROMPT, Home, until, until_gone
 from tests.lifetimes.terminal import STREAMTUI, panes, terminal
 
 COUNT = 4
-MANY = 60
+MANY = 100
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -27,7 +27,6 @@ def test_a_console_says_what_is_interrupted_and_goes_on_with_another_engine(home
         assert shown.text().count("interrupted") >= COUNT
         [engine] = home.engines
         assert engine != killed
-        home.let_talk(rate=20, tokens=20)
         shown.press(b"and now?")
         shown.wait_until_quiet(0.2)
         shown.press(b"\r")
@@ -55,7 +54,7 @@ def test_the_next_console_shows_what_was_interrupted_while_nobody_was_there(home
 
 def test_quitting_while_many_answers_stream_is_quick_and_cancels_them(home: Home) -> None:
     home.let_talk(rate=10, tokens=1_000)
-    with terminal(home, *STREAMTUI, *panes(MANY), "-p", PROMPT, columns=300, rows=100) as shown:
+    with terminal(home, *STREAMTUI, *panes(MANY), "-p", PROMPT) as shown:
         shown.wait_for(lambda text: f"{MANY} live" in text, "all of them")
         engine = home.engine()
         shown.press(b"\x11")
@@ -67,3 +66,15 @@ def test_quitting_while_many_answers_stream_is_quick_and_cancels_them(home: Home
     assert home.until_all_ended(MANY) == ["cancelled"] * MANY
     until_gone(engine)
     assert not home.journal.with_name("journal.db-wal").exists()
+
+
+def test_an_engine_told_to_end_does_not_wait_for_a_console_that_stands_still(home: Home) -> None:
+    home.let_talk(rate=50, tokens=5_000)
+    with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as shown:
+        shown.wait_for(lambda text: text.count("● talk") == COUNT, "all of them")
+        shown.signal(signal.SIGSTOP)
+        time.sleep(1)
+        engine = home.engine()
+        os.kill(engine, signal.SIGTERM)
+        assert until_gone(engine) <= MOST_SECONDS + 1
+    assert home.states() == ["cancelled"] * COUNT

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, state_of, until
+from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, children_of, state_of, until
 from tests.lifetimes.terminal import (
     ALT_SCREEN_LEFT,
     CURSOR_SHOWN,
@@ -22,7 +22,7 @@ from tests.lifetimes.terminal import (
 )
 
 BASH = shutil.which("bash")
-CTRL_Z, TAB = b"\x1a", b"\t"
+CTRL_C, CTRL_G, CTRL_Z, TAB = b"\x03", b"\x07", b"\x1a", b"\t"
 COUNT = 6
 STOPPED_SECONDS = 30.0 if LONG else 2.0
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @contextmanager
-def streaming(home: Home, seconds: float = 6.0) -> Iterator[Terminal]:
+def streaming(home: Home, seconds: float = 5.0) -> Iterator[Terminal]:
     """A console with answers under way that take so long."""
     home.let_talk(rate=10, tokens=int(10 * seconds))
     with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as shown:
@@ -90,6 +90,20 @@ def test_an_impatient_second_signal_changes_nothing(home: Home) -> None:
         assert b"Traceback" not in shown.received
 
 
+def test_an_interrupt_that_is_meant_for_the_editor_does_not_end_the_console(home: Home) -> None:
+    home.let_talk(rate=10, tokens=30)
+    environ = {"EDITOR": "sleep 60"}
+    with terminal(home, *STREAMTUI, *panes(1), environ=environ) as shown:
+        shown.wait_for_text("talk demo/verse")
+        shown.press(CTRL_G)
+        until(lambda: shown.modes() == shown.modes_before, "the editor has the terminal")
+        until(lambda: children_of(shown.pid), "the editor runs")
+        shown.press(CTRL_C)
+        shown.wait_for_text("The editor ended")
+        shown.press(b"still here")
+        shown.wait_for_text("still here")
+
+
 def seconds_shown(text: str) -> float:
     """For how long the answer that is farthest has been streaming, as its border says."""
     return max((float(found) for found in re.findall(r"streaming (\d+\.\d)s", text)), default=0)
@@ -132,17 +146,18 @@ def test_where_no_shell_could_have_it_go_on_a_console_does_not_stop(home: Home) 
 
 
 @pytest.mark.skipif(not BASH, reason="needs a shell with job control")
-@pytest.mark.parametrize("wrapper", ["", "sh -c '{}; true'"], ids=["alone", "wrapped"])
-@pytest.mark.parametrize("by_key", [True, False], ids=["ctrl+z", "signal"])
+@pytest.mark.parametrize(
+    ("line", "by_key"),
+    [("{}", True), ("{}", False), ("sh -c '{}; true'", True)],
+    ids=["ctrl+z", "signal", "ctrl+z in a script"],
+)
 def test_a_console_that_is_suspended_gives_the_shell_back_and_fg_returns(
-    home: Home, wrapper: str, by_key: bool
+    home: Home, line: str, by_key: bool
 ) -> None:
-    if wrapper and not by_key:
-        pytest.skip("a signal to one process of a job is none to the job")
     home.let_talk(rate=10, tokens=int(10 * (STOPPED_SECONDS + 8)))
     command = " ".join([*STREAMTUI, *panes(COUNT), "-p", f'"{PROMPT}"'])
     with terminal(home, BASH or "", "--norc", "--noprofile", "-i") as shown:
-        shown.press((wrapper or "{}").format(command).encode() + b"\n")
+        shown.press(line.format(command).encode() + b"\n")
         shown.wait_for_text(f"{COUNT} live")
         if by_key:
             shown.press(TAB)

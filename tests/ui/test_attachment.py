@@ -653,6 +653,10 @@ async def test_two_engines_that_end_one_after_the_other() -> None:
         await c.until(lambda: engines.asked == 1, "asked for another one")
         # It ends before the console has even heard that it is there.
         c.app.engine_lost()
+        await c.settle()
+        for _turn in range(3):
+            await asyncio.to_thread(lambda: None)
+        assert engines.asked == 1
         engines.gate.set()
         await c.until(lambda: c.app.doors is third, "the third engine")
         await c.until(lambda: openings(third), "its session")
