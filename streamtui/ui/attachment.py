@@ -6,7 +6,8 @@ Brings back the panes of before, and shows what other consoles open.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -42,6 +43,8 @@ ANSWER_SECONDS = 20.0
 MOST_LOSSES = 3
 """So many engines that end within a minute are enough: another one would end too."""
 MINUTE = 60.0
+MOST_PANES = 64
+"""So many are shown of the sessions that others open; more of them wait for a pane to be closed."""
 
 Reattach = Callable[[], Doors]
 """Another way to an engine; blocks, and raises RunError where there is none."""
@@ -58,6 +61,10 @@ class Attachment:
         """All that was there before has a pane: what comes from now on is news."""
         self._readable = True
         """Whether what was kept could be read: what could not must not be overwritten either."""
+        self._arrived: dict[str, None] = {}
+        """Sessions that others have opened, and that have no pane yet."""
+        self._bringing_in = False
+        self._said_full = False
         self._attaching = asyncio.Lock()
         self._attached_anew = asyncio.Event()
         self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
@@ -95,8 +102,8 @@ class Attachment:
             self.keeper.put_back(kept)
         self.keeper.may_save = self._readable
         self._joined = True
-        for session_id in list(self._app.state.panes):
-            await self._adopt(session_id)
+        self._arrived |= dict.fromkeys(self._app.state.panes)
+        self._bring_in()
         return opened or list(self._app.desk.order)
 
     async def _kept(self) -> Workspace | None:
@@ -130,8 +137,7 @@ class Attachment:
         self._app.take_events()
         last_runs = {pane.session_id: pane.last_run for pane in kept.panes} if kept else {}
         first = [session_id for session_id in last_runs if session_id in open_now]
-        for session_id in dict.fromkeys([*first, *open_now]):
-            await self._adopt(session_id, last_runs.get(session_id, ""))
+        await self._adopt(list(dict.fromkeys([*first, *open_now])), last_runs)
 
     async def _open_now(self) -> list[str]:
         with contextlib.suppress(RunError):
@@ -167,7 +173,7 @@ class Attachment:
         else:
             opening = OpenSession(pane.session_id, endpoint, messages(state))
             self._app.doors.execute(opening)
-        await self._app.panes.adopt(state, endpoint, place=place)
+        await self._app.panes.adopt((state, endpoint), place=place)
 
     async def _story(self, session_id: str, last_run: str) -> PaneState:
         """What the journal knows of a conversation: of its own runs, or else of those that it came
@@ -213,8 +219,10 @@ class Attachment:
         known = event.session_id in self._app.desk.order
         match event.body:
             case SessionOpened() if self._joined and not known:
-                self._app.run_worker(self._adopt(event.session_id), group="engine")
-            case SessionClosed() if known:
+                self._arrived[event.session_id] = None
+                self._bring_in()
+            case SessionClosed():
+                self._arrived.pop(event.session_id, None)
                 self._app.call_later(self._let_go, event.session_id)
 
     def fresh(self, events: list[Event]) -> list[Event]:
@@ -224,7 +232,39 @@ class Attachment:
             return events
         return [event for event in events if event.run_id not in self._told]
 
-    async def _adopt(self, session_id: str, last_run: str = "") -> None:
+    def _bring_in(self) -> None:
+        if self._arrived and not self._bringing_in:
+            self._bringing_in = True
+            self._app.run_worker(self._adopt_arrived(), group="engine")
+
+    async def _adopt_arrived(self) -> None:
+        try:
+            while self._arrived and (room := MOST_PANES - len(self._app.desk.order)) > 0:
+                some = list(self._arrived)[:room]
+                for session_id in some:
+                    del self._arrived[session_id]
+                await self._adopt(some)
+        finally:
+            self._bringing_in = False
+        if not self._said_full and any(self._strange(each) for each in self._arrived):
+            self._said_full = True
+            self._app.notice(
+                f"More than {MOST_PANES} are open. The others come up when panes are closed."
+            )
+
+    async def _adopt(
+        self, session_ids: Sequence[str], last_runs: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Show sessions that are open and have no pane here, all of them at once."""
+        for session_id in session_ids:
+            await self._recall(session_id, last_runs.get(session_id, ""))
+        # Somebody may have closed one meanwhile.
+        states = [state for each in session_ids if (state := self._strange(each)) is not None]
+        await self._app.panes.adopt(
+            *((state, self.endpoint(state.endpoint, state.model)) for state in states)
+        )
+
+    async def _recall(self, session_id: str, last_run: str) -> None:
         state = self._strange(session_id)
         if state is not None and (not state.turns or any(not t.run_id for t in state.turns)):
             # It came with a conversation of before, of which the engine knows messages only.
@@ -234,10 +274,6 @@ class Attachment:
             precede(state, await self._story(session_id, last_run))
             if state.turns and state.phase == "idle":
                 state.phase = "done"
-        # Somebody may have closed it meanwhile.
-        state = self._strange(session_id)
-        if state is not None:
-            await self._app.panes.adopt(state, self.endpoint(state.endpoint, state.model))
 
     def _strange(self, session_id: str) -> PaneState | None:
         """A session that is open and has no pane here."""
@@ -248,6 +284,7 @@ class Attachment:
     async def _let_go(self, session_id: str) -> None:
         if session_id in self._app.desk.order:
             await self._app.panes.let_go(session_id)
+        self._bring_in()
 
     # An engine that ends, and another one
 

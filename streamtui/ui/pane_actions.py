@@ -75,22 +75,25 @@ class PaneActions:
         return session_id
 
     async def adopt(
-        self, state: PaneState, endpoint: Endpoint | None, *, place: int | None = None
+        self, *sessions: tuple[PaneState, Endpoint | None], place: int | None = None
     ) -> None:
-        """Show a session that is there already; the current pane stays the current one.
+        """Show sessions that are there already; the current pane stays the current one.
 
-        `endpoint` None: it is not configured here, so that it cannot be opened again once closed.
+        Endpoint None: it is not configured here, so that it cannot be opened again once closed.
         """
-        if endpoint is not None:
-            self.endpoints[state.session_id] = endpoint
-            state.price = state.price or endpoint.price
-        await self.show(Pane(state, self._screen.clock), place=place)
+        for state, endpoint in sessions:
+            if endpoint is not None:
+                self.endpoints[state.session_id] = endpoint
+                state.price = state.price or endpoint.price
+        await self.show(*(Pane(state, self._screen.clock) for state, _ in sessions), place=place)
 
-    async def show(self, pane: Pane, *, place: int | None = None) -> None:
-        """Show a pane; the current one stays the current one."""
-        self._desk.add(pane.state.session_id, at=place)
-        await self._screen.grid.add(pane)
-        self._screen.desk_changed()
+    async def show(self, *panes: Pane, place: int | None = None) -> None:
+        """Show panes; the current one stays the current one. `place` is that of the first."""
+        for number, pane in enumerate(panes):
+            self._desk.add(pane.state.session_id, at=None if place is None else place + number)
+        if panes:
+            await self._screen.grid.add(*panes)
+            self._screen.desk_changed()
 
     def silence(self, state: PaneState, why: str, tag: Tag) -> None:
         """Nobody can be asked in a pane: it has no session in the engine. `why` is a sentence."""

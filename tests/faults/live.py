@@ -1,5 +1,6 @@
 """The whole program but its terminal: the console, and the engine in its thread, on real sockets."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -30,7 +31,7 @@ class LiveConsole(Console):
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"never: {what}\n{self.screen_text()}")
-            await self.pilot.pause(0.01)
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

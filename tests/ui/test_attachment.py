@@ -38,6 +38,7 @@ from streamtui.events import (
 )
 from streamtui.ui import keeper
 from streamtui.ui.app import StreamTUIApp
+from streamtui.ui.attachment import MOST_PANES
 from streamtui.ui.clock import Clock
 from streamtui.ui.document import Bookmark
 from streamtui.ui.turn_view import Spot
@@ -431,6 +432,23 @@ async def test_a_session_of_another_console_appears_and_takes_no_focus() -> None
         await c.press(*"ing")
         assert (c.app.desk.current, c.prompt_text) == ("s2", "typing")
         assert c.app.panes.endpoints["theirs"] == OPENAI
+
+
+async def test_sessions_beyond_those_that_can_be_shown_come_up_when_a_pane_is_closed() -> None:
+    others = [f"t{number}" for number in range(MOST_PANES + 2)]
+    async with attached(kept(pane("s1")), size=(200, 60)) as c:
+        for session_id in others:
+            c.doors.was_open(session_id, OPENAI)
+            c.doors.emit(session_id, SessionOpened("openai", "gpt-4o-mini", "openai-chat"))
+        await c.until(c.toasts, "said")
+        assert c.toasts() == [": More than 64 are open. The others come up when panes are closed."]
+        assert c.sessions == ["s1", *others[: MOST_PANES - 1]]
+        c.doors.emit("t0", SessionClosed())
+        await c.until(lambda: c.sessions == ["s1", *others[1:MOST_PANES]], "the next one")
+        c.doors.emit(others[-2], SessionClosed())
+        c.doors.emit("t1", SessionClosed())
+        shown = ["s1", *others[2:MOST_PANES], others[-1]]
+        await c.until(lambda: c.sessions == shown, "not the one that was closed meanwhile")
 
 
 async def test_a_session_closed_in_another_console_goes_with_a_notice() -> None:

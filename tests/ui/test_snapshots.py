@@ -33,6 +33,7 @@ from streamtui.events import (
 )
 from streamtui.events import Chunk as ChunkBody
 from streamtui.redact import Secret
+from streamtui.ui import pane_actions as pane_actions_module
 from streamtui.ui.app import StreamTUIApp
 from streamtui.ui.clock import Clock
 from tests.ui.harness import Console, configuration, endpoint
@@ -150,9 +151,10 @@ Compare = Callable[..., bool]
 def same_everywhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Times of day and identifiers that do not differ from run to run."""
     numbers = itertools.count(1)
-    monkeypatch.setattr(
-        doors_module, "new_id", lambda: f"00000000-0000-7000-8000-{next(numbers):012}"
-    )
+    for module in (doors_module, pane_actions_module):
+        monkeypatch.setattr(
+            module, "new_id", lambda: f"00000000-0000-7000-8000-{next(numbers):012}"
+        )
     monkeypatch.setattr(managed_module, "written_endpoints", lambda _config: WRITTEN)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
