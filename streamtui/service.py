@@ -18,6 +18,7 @@ from streamtui.engine.host.server import HostServer
 from streamtui.engine.journal import Journal, default_journal_path
 from streamtui.engine.recall import Recall
 from streamtui.events import Body
+from streamtui.garbage import look_rarely
 from streamtui.logs import default_log_path, log_to_file
 
 GRACE_SECONDS = 2.0
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> None:
     a descriptor that hears a `+` once consoles can attach."""
     path, keep, ready = Path(arguments[0]), arguments[1], int(arguments[2])
     log_to_file(default_log_path())
+    look_rarely()
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     asyncio.run(_Service(keep).run(path, ready))

@@ -9,6 +9,7 @@ import click
 
 from streamtui.cli import common
 from streamtui.cli.output import is_terminal
+from streamtui.garbage import look_rarely
 
 if TYPE_CHECKING:
     from streamtui.config import Config, Endpoint
@@ -56,6 +57,7 @@ def _show(
     # Textual takes a while to import: the engine is looked for, or starts, meanwhile.
     from streamtui.ui.app import StreamTUIApp
 
+    look_rarely()
     with engine:
         app = StreamTUIApp(
             engine.doors,

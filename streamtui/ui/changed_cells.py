@@ -7,13 +7,14 @@ they are not as expected, Textual writes as it always does.
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby, repeat
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rich.cells import get_character_cell_size
+from rich.color import ColorSystem
 from rich.control import Control
-from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
@@ -38,6 +39,47 @@ _JOINING = re.compile(
     "\u0e31-\u0e4e\u200b-\u200f\u20d0-\u20ff\ufe00-\ufe0f\U0001f1e6-\U0001f1ff"
     "\U0001f3fb-\U0001f3ff\U000e0000-\U000e01ef]"
 )
+
+
+class _Ink(NamedTuple):
+    """A style as the numbers of ECMA-48's SGR: attributes, foreground, background."""
+
+    attributes: str = ""
+    foreground: str = ""
+    background: str = ""
+
+
+_PLAIN = _Ink()
+
+
+@lru_cache(4096)
+def _ink(style: Style, colors: ColorSystem) -> _Ink:
+    # Addresses are shown as text: a link of a terminal can say one thing and lead to another.
+    colorless = style.without_color.update_link(None)
+    return _Ink(
+        _numbers(colorless, colors),
+        _numbers(Style(color=style.color), colors),
+        _numbers(Style(bgcolor=style.bgcolor), colors),
+    )
+
+
+def _numbers(style: Style, colors: ColorSystem) -> str:
+    rendered = style.render("x", color_system=colors)
+    return rendered[2 : rendered.index("m")] if rendered.startswith("\x1b[") else ""
+
+
+@lru_cache(4096)
+def _change(now: _Ink, wanted: _Ink) -> str:
+    """The shortest way from one to the other."""
+    if wanted == _PLAIN:
+        return "\x1b[m"
+    numbers = ["" if now == _PLAIN else "0", *wanted]
+    if now.attributes == wanted.attributes:
+        numbers = [
+            "" if now.foreground == wanted.foreground else wanted.foreground or "39",
+            "" if now.background == wanted.background else wanted.background or "49",
+        ]
+    return f"\x1b[{';'.join(filter(None, numbers))}m"
 
 
 def is_usable() -> bool:
@@ -109,18 +151,48 @@ class _Changed(CompositorUpdate):
 
     def render_segments(self, console: "Console") -> str:
         """Moves of the cursor, and runs of cells."""
-        written: list[str] = []
+        pen = _Pen(console)
         for y, x, strip in _strips(self._update):
             cells = cells_of(strip)
             before = self._shadow.put(y, x, cells or _whole(strip))
             if not cells:
                 if before != _whole(strip):
-                    written += [Control.move_to(x, y).segment.text, strip.render(console)]
+                    pen.move(x, y)
+                    pen.write((segment.text, segment.style) for segment in strip)
                 continue
             for start, end in changed_runs(before, cells):
-                written.append(Control.move_to(x + start, y).segment.text)
-                written.append(_strip(cells[start:end]).render(console))
-        return "".join(written)
+                pen.move(x + start, y)
+                pen.write(_runs(cells[start:end]))
+        return pen.lift()
+
+
+class _Pen:
+    """Puts text where it belongs, and says of its style only what is not in force already.
+
+    Rich says all of it for every piece, and takes it back: half of all bytes.
+    """
+
+    def __init__(self, console: "Console") -> None:
+        self._colors = console._color_system or ColorSystem.TRUECOLOR
+        self._now = _PLAIN
+        self._written: list[str] = []
+
+    def move(self, x: int, y: int) -> None:
+        self._written.append(Control.move_to(x, y).segment.text)
+
+    def write(self, pieces: Iterable[tuple[str, Style | None]]) -> None:
+        for text, style in pieces:
+            wanted = _ink(style, self._colors) if style else _PLAIN
+            if wanted != self._now:
+                self._written.append(_change(self._now, wanted))
+                self._now = wanted
+            self._written.append(text)
+
+    def lift(self) -> str:
+        """All that was written; what comes after it starts from plain."""
+        if self._now != _PLAIN:
+            self._written.append(_change(self._now, _PLAIN))
+        return "".join(self._written)
 
 
 def _strips(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
@@ -184,10 +256,10 @@ def _end_of(place: int, cells: Row) -> int:
     return place
 
 
-def _strip(cells: Row) -> Strip:
-    """Cells as a strip, neighbours of one style together."""
-    runs = ((style, "".join(text for text, _ in run)) for style, run in groupby(cells, _style_of))
-    return Strip(Segment(text, style) for style, text in runs)
+def _runs(cells: Row) -> Iterator[tuple[str, Style | None]]:
+    """Neighbours of one style together."""
+    for style, run in groupby(cells, _style_of):
+        yield "".join([text for text, _ in run]), style
 
 
 def _style_of(cell: Cell) -> Style | None:

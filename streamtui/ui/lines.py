@@ -5,6 +5,7 @@ Only rows that differ from what is on screen are repainted.
 
 from functools import lru_cache
 
+from rich.cells import cell_len
 from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
@@ -14,7 +15,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from streamtui.ui.rows import BLANK, Row
+from streamtui.ui.rows import BLANK, Row, Span
 
 ATTRIBUTES = frozenset(("bold", "dim", "italic", "underline", "strike", "reverse"))
 
@@ -85,6 +86,10 @@ def _parse_color(value: str) -> Color | None:
         return None
 
 
+def _width_of(span: Span) -> int:
+    return len(span.text) if span.text.isascii() else cell_len(span.text)
+
+
 class LineView(Widget, can_focus=True):
     """A widget that shows rows. Subclasses say which; `show_rows` repaints those that changed."""
 
@@ -101,6 +106,7 @@ class LineView(Widget, can_focus=True):
         """Those of them that have changed since."""
         self._palette: Palette | None = None
         self._base: Style | None = None
+        self._styles: dict[str, Style] = {}
 
     def show_rows(self, rows: list[Row]) -> None:
         """Put rows on screen, from the top; what is already there is left alone."""
@@ -128,19 +134,37 @@ class LineView(Widget, can_focus=True):
         return self._drawn
 
     def _draw(self, y: int) -> Strip:
-        strip = self.render_line(y).crop(self._crop.x, self._crop.right)
-        for line_filter in self.get_line_filters():
-            strip = strip.apply_filter(line_filter, self.background_colors[1])
-        return strip
+        return self.render_line(y).crop(self._crop.x, self._crop.right)
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        """A row as it goes to the screen."""
+        # A strip costs more to make than its text to put together, so there is but one.
         row = self._shown[y] if y < len(self._shown) else BLANK
-        # Textual goes through all ancestors for it; it only changes with the style sheet.
-        base = self._base = self._base or self.visual_style.rich_style
-        style = self.palette.style
-        segments = [Segment(span.text, base + style(span.role)) for span in row.spans if span.text]
-        return Strip(segments).adjust_cell_length(width, base + style(row.fill))
+        return Strip(self._cells_of(row), self.size.width)
+
+    def _cells_of(self, row: Row) -> list[Segment]:
+        """A row as wide as the widget."""
+        width = self.size.width
+        cells = [Segment(span.text, self._style(span.role)) for span in row.spans if span.text]
+        room = width - sum(map(_width_of, row.spans))
+        if room < 0:
+            return list(Strip(cells).crop(0, width))
+        return [*cells, Segment(" " * room, self._style(row.fill))] if room else cells
+
+    def _style(self, role: str) -> Style:
+        found = self._styles.get(role)
+        if found is None:
+            # Textual goes through all ancestors for it; it only changes with the style sheet.
+            base = self._base = self._base or self.visual_style.rich_style
+            found = self._styles[role] = self._filtered(base + self.palette.style(role))
+        return found
+
+    def _filtered(self, style: Style) -> Style:
+        """What Textual's filters, which look at nothing but styles, make of it."""
+        cells = [Segment(" ", style)]
+        for line_filter in self.get_line_filters():
+            cells = line_filter.apply(cells, self.background_colors[1])
+        return cells[0].style or style
 
     @property
     def palette(self) -> Palette:
@@ -152,6 +176,7 @@ class LineView(Widget, can_focus=True):
         """The theme may have changed: the same rows are drawn in its colours."""
         super().notify_style_update()
         self._palette = self._base = None
+        self._styles.clear()
         self._crop = Region()
 
     def scroll_rows(self, delta: int) -> None:

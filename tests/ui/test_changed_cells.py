@@ -1,5 +1,6 @@
 """What is written when only some cells change, as a terminal shows it in the end."""
 
+import re
 from collections.abc import Iterable
 
 import pyte
@@ -122,6 +123,30 @@ def test_another_style_is_a_change() -> None:
     shadow = Shadow()
     through(shadow, update_of(0, strip_of([("hello", STYLES[0])])))
     assert "hello" in through(shadow, update_of(0, strip_of([("hello", STYLES[1])])))
+
+
+def test_of_a_style_only_what_is_new_is_said_and_taken_back_at_the_end() -> None:
+    def rendered(*rows: str) -> str:
+        shadow = Shadow()
+        chops = [
+            {0: Strip([Segment(text, style)])} for text, style in zip(rows, later, strict=True)
+        ]
+        spans = [(y, 0, WIDTH) for y in range(len(rows))]
+        return through(shadow, ChopsUpdate(chops, spans, [[WIDTH]] * len(rows)))
+
+    later = (STYLES[3], STYLES[3], STYLES[2])
+    assert re.findall(r"\x1b\[[0-9;]*m", rendered("a" * WIDTH, "b" * WIDTH, "c" * WIDTH)) == [
+        "\x1b[32;44m",
+        "\x1b[49m",
+        "\x1b[m",
+    ]
+
+
+def test_a_link_is_not_written() -> None:
+    link = Style(link="https://example.com", bold=True)
+    written = through(Shadow(), update_of(0, strip_of([("here", link)])))
+    assert "example.com" not in written
+    assert "\x1b[1mhere" in written
 
 
 def test_near_changes_are_one_run_and_far_ones_are_two() -> None:
