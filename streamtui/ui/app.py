@@ -47,6 +47,7 @@ from streamtui.ui.pane_actions import PaneActions
 from streamtui.ui.run_actions import RunActions
 from streamtui.ui.screens.console import Console
 from streamtui.ui.screens.quit import Choice, QuitQuestion
+from streamtui.ui.shortcut import shortcut_for
 from streamtui.ui.state import AppState, Toast, apply, toast_for
 from streamtui.ui.themes import load_themes
 from streamtui.ui.toasts import Toasts
@@ -108,6 +109,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         )
         self._subscription: Subscription | None = None
         self._shadow = shadow_for(self)
+        self.shortcut = shortcut_for(self, self.main) if self._shadow else None
         self._beat: Beat | None = None
         self._wake: Callable[[Callable[[], object]], object] = lambda _work: None
         self._toasts = Toasts(self._notifications)
@@ -288,7 +290,8 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             apply(self.state, event)
             self._give_notice(event)
             self.attachment.heed(event)
-        self.main.show_events(new, {event.session_id for event in new})
+        with self.shortcut.frame() if self.shortcut else contextlib.nullcontext():
+            self.main.show_events(new, {event.session_id for event in new})
         self._beat.done(started)
         if self.main.behind:
             self._beat.request()

@@ -8,6 +8,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from streamtui.ui.paint import Painted, Words, width_of
+from streamtui.ui.shortcut import paint
 
 Line = tuple[Words, Words]
 """What stands at the left and at the right of a border line, blanks around it included."""
@@ -48,6 +49,8 @@ class Box(Container, Painted):
             self._refresh_row(self.outer_size.height - 1)
 
     def _refresh_row(self, y: int) -> None:
+        if paint(self, y, self._strip("bottom" if y else "top")):
+            return
         # Textual counts a region to be drawn again from the content's corner, inside the border.
         row = Region(0, y, self.outer_size.width, 1)
         self.refresh(row.translate(-self.content_offset))

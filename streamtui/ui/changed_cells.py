@@ -19,6 +19,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from streamtui.ui.shortcut import Rows
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from textual.app import App
@@ -106,7 +108,9 @@ class Shadow:
     def through(self, update: "RenderableType") -> "RenderableType":
         """The same update, which remembers what it writes and leaves out what is there."""
         if isinstance(update, ChopsUpdate):
-            return cast("RenderableType", _Changed(update, self))
+            return cast("RenderableType", _Changed(_strips(update), self))
+        if isinstance(update, Rows):
+            return cast("RenderableType", _Changed(update.rows, self))
         if isinstance(update, LayoutUpdate):
             return cast("RenderableType", _Whole(update, self))
         self.forget()
@@ -145,14 +149,14 @@ class _Whole(CompositorUpdate):
 class _Changed(CompositorUpdate):
     """Of what is to be written, only cells that differ from what is there."""
 
-    def __init__(self, update: ChopsUpdate, shadow: Shadow) -> None:
-        self._update = update
+    def __init__(self, strips: Iterable[tuple[int, int, Strip]], shadow: Shadow) -> None:
+        self._strips = strips
         self._shadow = shadow
 
     def render_segments(self, console: "Console") -> str:
         """Moves of the cursor, and runs of cells."""
         pen = _Pen(console)
-        for y, x, strip in _strips(self._update):
+        for y, x, strip in self._strips:
             cells = cells_of(strip)
             before = self._shadow.put(y, x, cells or _whole(strip))
             if not cells:

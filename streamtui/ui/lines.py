@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from streamtui.ui.rows import BLANK, Row, Span
+from streamtui.ui.shortcut import paint
 
 ATTRIBUTES = frozenset(("bold", "dim", "italic", "underline", "strike", "reverse"))
 
@@ -119,7 +120,16 @@ class LineView(Widget, can_focus=True):
         if changed:
             width = self.size.width
             self._stale.update(changed)
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+            left = [y for y in changed if not self._paint_row(y)]
+            if left:
+                self.refresh(*(Region(0, y, width, 1) for y in left))
+
+    def _paint_row(self, y: int) -> bool:
+        if self._crop != self.size.region or y not in self._crop.line_range:
+            return False
+        self._stale.discard(y)
+        self._drawn[y] = self._draw(y)
+        return paint(self, y, self._drawn[y])
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Rows as they are drawn; Textual asks for all of them if one in the screen changes, and

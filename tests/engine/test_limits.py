@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -38,6 +37,7 @@ from streamtui.events import (
     describe,
 )
 from streamtui.ui.state import AppState, apply, border_subtitle, state_words
+from tests.crowding import Crowding
 from tests.engine.test_session import answer
 from tests.faultserver import SCENARIOS, fault_server
 from tests.scripted import EngineUnderTest, ScriptedResponse, ScriptedTransport, text_of
@@ -232,37 +232,6 @@ async def demo_server() -> AsyncIterator[Served]:
     finally:
         process.kill()
         await process.communicate()
-
-
-class Crowding:
-    """How long two processes were ready to run while the machine ran something else.
-
-    Their own work is no part of it: a loop that is held up by us counts as held up.
-    """
-
-    def __init__(self, *pids: int) -> None:
-        self._pids = pids
-        self._samples: list[tuple[float, float]] = []
-
-    async def watch(self) -> None:
-        clock = asyncio.get_running_loop().time
-        while True:
-            self._samples.append((clock(), sum(map(_seconds_in_queue, self._pids))))
-            await asyncio.sleep(0.02)
-
-    def between(self, start: float, end: float) -> float:
-        """Seconds of that time; both ends are on the loop's clock."""
-        before = [waited for at, waited in self._samples if at <= start]
-        after = [waited for at, waited in self._samples if at >= end]
-        return (after or [self._samples[-1][1]])[0] - (before or [0.0])[-1]
-
-
-def _seconds_in_queue(pid: int) -> float:
-    """https://docs.kernel.org/scheduler/sched-stats.html: the second number, in nanoseconds."""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return 0.0
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable
 from statistics import median, quantiles
@@ -15,6 +16,7 @@ from textual.widgets import TextArea
 from streamtui.config import Endpoint
 from streamtui.engine.doors import OpenSession, Send
 from streamtui.ui.attachment import MOST_PANES
+from tests.crowding import Crowding
 from tests.engine.test_limits import demo_server, many_files
 from tests.faults.children import start_child
 from tests.faults.live import LiveConsole, live_console
@@ -74,13 +76,13 @@ class KeyWatch:
             self._changed_at = time.monotonic()
             self._changed.set()
 
-    async def latency(self, c: LiveConsole) -> float:
-        """Seconds from one key to what it does."""
+    async def press(self, c: LiveConsole) -> tuple[float, float]:
+        """When a key was pressed, and when it did what it does."""
         self._changed.clear()
         pressed_at = time.monotonic()
         c.app.post_message(Key("a", "a"))
         await self._changed.wait()
-        return self._changed_at - pressed_at
+        return pressed_at, self._changed_at
 
 
 @pytest.mark.parametrize(
@@ -91,10 +93,10 @@ async def test_keys_are_answered_while_many_answers_stream(count: int, rate: flo
 
     On a quiet machine the 99th percentile is near 0.01 s. Where other programs take the processors
     it says more about them than about the console, so that the limit holds for the median, and a
-    larger one for the 99th percentile.
+    larger one for the 99th percentile, of which the time is taken that they had.
     """
     params: dict[str, object] = {"demo": {"rate": rate, "tokens": 400, "delay": 0.1}}
-    watch = KeyWatch()
+    watch, crowding = KeyWatch(), Crowding(os.getpid())
     with many_files(count * 2 + 200):
         async with demo_server() as served:
             endpoint = Endpoint("demo", "openai-chat", served.base_url, "demo/verse", params=params)
@@ -104,14 +106,17 @@ async def test_keys_are_answered_while_many_answers_stream(count: int, rate: flo
                     c.engine.execute(Send(f"s{number}", f"r{number}", "hi"))
                 await c.until(all_stream(c, count), "text in all sessions")
                 before = c.app.state.events_seen
-                waits = []
+                keys = []
                 for _ in range(KEYS):
-                    waits.append(await watch.latency(c))
+                    crowding.look()
+                    keys.append(await watch.press(c))
+                    crowding.look()
                     await asyncio.sleep(SECONDS_BETWEEN_KEYS)
                 assert len(c.panes) == MOST_PANES
                 assert c.prompt_text == "a" * KEYS
                 assert c.app.state.events_seen - before > count, "they did stream meanwhile"
-    assert median(waits) <= SECONDS_TO_SHOW_A_KEY
+    assert median(done - pressed for pressed, done in keys) <= SECONDS_TO_SHOW_A_KEY
+    waits = [done - pressed - crowding.between(pressed, done) for pressed, done in keys]
     assert quantiles(waits, n=100)[98] <= SECONDS_ON_A_BUSY_MACHINE
 
 

@@ -1,19 +1,19 @@
 """Folders that nobody else uses, the program in them, and what its journal has kept."""
 
 import os
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
 
-from streamtui.demo.question import Overrides, Question, Turn
-from streamtui.demo.scripts import Said, write_script
 from streamtui.engine.journal.history import History
-from streamtui.engine.reports import RunSummary
+from streamtui.engine.reports import RunSummary, StoredRun
 from tests.engine.host.consoles import engine_pids, stop_engines, text_of
+from tests.lifetimes.talker import Talker, talking
 
 ROOT = Path(__file__).parents[2]
 PROMPT = "Tell me about rivers."
@@ -27,9 +27,9 @@ Found = TypeVar("Found")
 
 
 class Home:
-    """`talk` is an endpoint of the embedded demo server that answers at a rate that is known."""
+    """`talk` is an endpoint whose answers go on until they are let end; see `let_talk`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, until_end: ExitStack) -> None:
         # Names of sockets have to be short.
         self.runtime = Path(mkdtemp(prefix="stui-"))
         self.config = folder / "config" / "streamtui" / "config.toml"
@@ -43,28 +43,29 @@ class Home:
             "XDG_RUNTIME_DIR": str(self.runtime),
             "XDG_STATE_HOME": str(folder / "state"),
         }
-        self._tokens = 0
+        self._until_end = until_end
+        self._talker: Talker | None = None
 
-    def let_talk(self, *, rate: float, tokens: int) -> None:
-        """Answers of so many tokens, so many a second."""
-        self._tokens = tokens
+    def let_talk(self, *, rate: float) -> None:
+        """From now on `talk` answers whoever asks, so many words a second."""
+        self._talker = self._until_end.enter_context(talking(rate))
         self.configure(
-            '[endpoints.talk]\ndialect = "openai-chat"\nbase_url = "demo:"\nmodel = "demo/verse"\n'
-            f"params = {{ demo = {{ rate = {rate}, tokens = {tokens}, delay = 0 }} }}\n"
+            '[endpoints.talk]\ndialect = "openai-chat"\nmodel = "words"\n'
+            f'base_url = "{self._talker.base_url}"\n'
         )
+
+    def let_end(self) -> None:
+        """All answers of `talk` come to their ends."""
+        assert self._talker is not None
+        self._talker.let_end()
+
+    def said(self) -> list[str]:
+        """What `talk` has said so far, by answer, in the order in which they began."""
+        return self._talker.said if self._talker is not None else []
 
     def configure(self, text: str) -> None:
         self.config.parent.mkdir(parents=True, exist_ok=True)
         self.config.write_text(text)
-
-    def answer(self) -> str:
-        """What `talk` answers to PROMPT."""
-        question = Question(
-            model="demo/verse",
-            turns=(Turn("user", PROMPT),),
-            overrides=Overrides(tokens=self._tokens),
-        )
-        return "".join(step.text for step in write_script(question).steps() if type(step) is Said)
 
     @property
     def engines(self) -> list[int]:
@@ -78,20 +79,26 @@ class Home:
 
     def console(self) -> int:
         """The process of the one console that runs here, whoever started it."""
+        [pid] = self.consoles
+        return pid
+
+    @property
+    def consoles(self) -> list[int]:
+        """The processes of the consoles that run here."""
         wanted = f"XDG_RUNTIME_DIR={self.runtime}".encode()
-        [pid] = [
+        return [
             int(entry.name)
             for entry in Path("/proc").iterdir()
             if entry.name.isdigit()
             and b"-m\0streamtui\0" in _read(entry / "cmdline")
-            and wanted in _read(entry / "environ")
+            and wanted in _read(entry / "environ").split(b"\0")
         ]
-        return pid
 
     def look(self, find: Callable[[History], Found]) -> Found:
-        """Find something in the journal, whoever writes to it."""
+        """Find something in the journal as it is at one moment, whoever writes to it."""
         address = f"{self.journal.as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True)) as connection:
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+            connection.execute("BEGIN")
             return find(History(connection))
 
     def runs(self) -> list[RunSummary]:
@@ -105,11 +112,11 @@ class Home:
 
     def answers(self) -> list[str]:
         """What was received of each run, from the journal."""
-        stored = [
-            self.look(lambda history, run_id=run.run_id: history.run(run_id))  # type: ignore[misc]
-            for run in self.runs()
-        ]
-        return [text_of(run.events) for run in stored if run is not None]
+
+        def stored(history: History) -> list[StoredRun | None]:
+            return [history.run(run.run_id) for run in history.runs("", 1_000, None).runs]
+
+        return [text_of(run.events) for run in self.look(stored) if run is not None]
 
     def until_all_ended(self, count: int) -> list[str]:
         """The states of so many runs, once none of them goes on."""
@@ -122,6 +129,14 @@ class Home:
         return until(ended, "all runs have ended")
 
 
+def assert_all_is_kept(home: Home, count: int) -> None:
+    """Once they are let end: so many answers, each of them whole."""
+    home.let_end()
+    assert home.until_all_ended(count) == ["done"] * count
+    assert sorted(home.answers()) == sorted(home.said())
+    assert all(home.said())
+
+
 def until(condition: Callable[[], Found], what: str, seconds: float = DEADLINE) -> Found:
     """What a condition gives once it holds; fails after a deadline."""
     deadline = time.monotonic() + seconds
@@ -129,12 +144,6 @@ def until(condition: Callable[[], Found], what: str, seconds: float = DEADLINE) 
         assert time.monotonic() < deadline, f"never: {what}"
         time.sleep(0.02)
     return found
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that a process has started and that have not ended."""
-    found = _read(Path(f"/proc/{pid}/task/{pid}/children"))
-    return [int(child) for child in found.split()]
 
 
 def _read(path: Path) -> bytes:
@@ -161,9 +170,14 @@ def until_gone(pid: int, seconds: float = DEADLINE) -> float:
 
 @contextmanager
 def home_in(folder: Path) -> Iterator[Home]:
-    """Its engines are killed at the end."""
-    home = Home(folder)
-    try:
-        yield home
-    finally:
-        stop_engines(home.runtime)
+    """Its consoles and engines are killed at the end."""
+    with ExitStack() as until_end:
+        home = Home(folder, until_end)
+        try:
+            yield home
+        finally:
+            # A console that lives longer than its engine would start another.
+            for pid in home.consoles:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            stop_engines(home.runtime)

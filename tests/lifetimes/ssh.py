@@ -1,20 +1,21 @@
 """A real sshd on loopback for the user of the test alone, and a wire to it that can be cut."""
 
-import getpass
+import os
+import pwd
 import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.lifetimes.home import until
+from tests.lifetimes.home import DEADLINE, until
 
 _CONFIG = """\
-ListenAddress 127.0.0.1
+ListenAddress {address}
 Port {port}
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/key.pub
@@ -23,7 +24,20 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
+PermitUserRC no
+LoginGraceTime 120
+LogLevel DEBUG
 """
+_OPTIONS = (
+    "BatchMode=yes",
+    "IdentitiesOnly=yes",
+    "IdentityAgent=none",
+    "LogLevel=ERROR",
+    "PreferredAuthentications=publickey",
+    "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null",
+)
+_LET_IN = "you are in"
 
 
 class Wire:
@@ -72,15 +86,16 @@ class Wire:
 class SshServer:
     """`command` is how a program is run over it."""
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, address: str) -> None:
         self.port = port
+        self.log = folder / "log"
         self._folder = folder
+        self._address = address
 
     def command(self, port: int, words: str) -> list[str]:
-        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
-        settings = [part for option in options for part in ("-o", option)]
+        settings = [part for option in _OPTIONS for part in ("-o", option)]
         key = str(self._folder / "key")
-        there = f"{getpass.getuser()}@127.0.0.1"
+        there = f"{pwd.getpwuid(os.getuid()).pw_name}@{self._address}"
         return ["ssh", "-tt", "-F", "none", *settings, "-i", key, "-p", str(port), there, words]
 
     @contextmanager
@@ -93,8 +108,13 @@ class SshServer:
 
 
 @contextmanager
-def ssh_server(folder: Path) -> Iterator[SshServer]:
-    """Skips the test where there is none, or none that lets us in."""
+def ssh_server(
+    folder: Path, *, address: str = "127.0.0.1", inside: Sequence[str] = ()
+) -> Iterator[SshServer]:
+    """Skips the test where there is none, or none that lets us in.
+
+    `inside` is a command that runs others somewhere else, with an address of its own.
+    """
     program = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
     if not (program and shutil.which("ssh") and shutil.which("ssh-keygen")):
         pytest.skip("no openssh-server is installed")
@@ -104,24 +124,34 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         subprocess.run(make_key, check=True, stdout=subprocess.DEVNULL)
     port = _free_port()
     config = folder / "sshd_config"
-    config.write_text(_CONFIG.format(port=port, folder=folder))
-    log = folder / "log"
-    with subprocess.Popen([program, "-D", "-f", str(config), "-E", str(log)]) as process:
-        server = SshServer(port, folder)
+    config.write_text(_CONFIG.format(address=address, port=port, folder=folder))
+    server = SshServer(port, folder, address)
+    serve = [*inside, program, "-D", "-f", str(config), "-E", str(server.log)]
+    with subprocess.Popen(serve) as process:
         try:
-            until(lambda: process.poll() is not None or _listens(port), "sshd listens")
-            answer = subprocess.run(
-                server.command(port, "true"),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=30,
-            )
-            if answer.returncode:
-                pytest.skip(f"sshd does not let us in: {answer.stderr}{log.read_text()[-500:]}")
+            until(lambda: process.poll() is not None or _listens(server.log), "sshd listens")
+            _skip_unless_let_in(server)
             yield server
         finally:
             process.terminate()
+
+
+def _skip_unless_let_in(server: SshServer) -> None:
+    """What a login shell says besides is nobody's fault."""
+    try:
+        answer = subprocess.run(
+            server.command(server.port, f"echo {_LET_IN}"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=DEADLINE,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"sshd lets nobody in: {server.log.read_text()[-2_000:]}")
+    if answer.returncode or _LET_IN not in answer.stdout:
+        pytest.skip(f"sshd does not let us in: {answer.stderr}{server.log.read_text()[-2_000:]}")
 
 
 def _free_port() -> int:
@@ -130,6 +160,6 @@ def _free_port() -> int:
         return port
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _listens(log: Path) -> bool:
+    """Whoever only tried to connect might be kept out for a while."""
+    return log.exists() and "Server listening on" in log.read_text(errors="replace")

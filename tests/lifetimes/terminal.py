@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
-from tests.lifetimes.home import Home, until
+from tests.lifetimes.home import DEADLINE, Home, until
 from tests.ui.pty_driver import PtyProgram
 
 _WITH_TERMINAL = (
@@ -32,6 +32,8 @@ MOUSE_OFF = b"\x1b[?1000l"
 class Terminal(PtyProgram):
     """What a user sits in front of."""
 
+    deadline = DEADLINE
+
     def __init__(self, pid: int, master: int, columns: int, rows: int) -> None:
         self._may_read = Event()
         self._may_read.set()
@@ -47,10 +49,7 @@ class Terminal(PtyProgram):
         """Nobody reads, and the program has written so much that it waits for its reader."""
         self.stop_reading()
         self.press(REDRAW * 30)
-        used = [0.0, -1.0]
-        while used[-1] != used[-2]:
-            time.sleep(0.5)
-            used.append(cpu_seconds(self.pid))
+        until(lambda: _sleeps_for(self.pid, 0.5), "the program stands still")
 
     def read_again(self) -> None:
         self._may_read.set()
@@ -125,6 +124,9 @@ def terminal(
     process.returncode = 0
     try:
         yield shown
+    except BaseException:
+        print(f"The screen of {' '.join(command)}\n{shown.text()}")
+        raise
     finally:
         shown.close()
 
@@ -132,6 +134,30 @@ def terminal(
 def panes(count: int, endpoint: str = "talk") -> Sequence[str]:
     """The options for so many panes."""
     return [argument for _ in range(count) for argument in ("-e", endpoint)]
+
+
+def _sleeps_for(pid: int, seconds: float) -> bool:
+    """Whether a process neither ran nor waited to run for so long."""
+    used, until_then = cpu_seconds(pid), time.monotonic() + seconds
+    while time.monotonic() < until_then:
+        if "R" in thread_states(pid) or cpu_seconds(pid) != used:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def thread_states(pid: int) -> list[str]:
+    """A letter for each thread of a process."""
+    return [
+        stat.read_text().rpartition(")")[2].split()[0]
+        for stat in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
+
+
+def switches(pid: int) -> int:
+    """How often the main thread of a process has left its processor."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
 
 
 def cpu_seconds(pid: int) -> float:

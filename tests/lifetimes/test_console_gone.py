@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifetimes.home import MOST_SECONDS, PROMPT, Home, state_of, until, until_gone
+from tests.lifetimes.home import (
+    MOST_SECONDS,
+    PROMPT,
+    Home,
+    assert_all_is_kept,
+    state_of,
+    until,
+    until_gone,
+)
 from tests.lifetimes.terminal import STREAMTUI, Terminal, cpu_seconds, panes, terminal
 
 COUNT = 20
@@ -39,7 +47,7 @@ def detach(shown: Terminal) -> None:
 def test_what_streamed_is_shown_live_by_the_next_console_and_is_kept_whole(
     home: Home, end: Callable[[Terminal], None]
 ) -> None:
-    home.let_talk(rate=10, tokens=80)
+    home.let_talk(rate=10)
     with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as first:
         first.wait_for(all_stream, "all of them")
         end(first)
@@ -51,12 +59,11 @@ def test_what_streamed_is_shown_live_by_the_next_console_and_is_kept_whole(
         seconds = time.monotonic() - began
         before = second.text()
         second.wait_for(lambda text: text != before, "something new")
-        assert home.until_all_ended(COUNT) == ["done"] * COUNT
+        assert_all_is_kept(home, COUNT)
         second.wait_for(lambda text: text.count("✓ talk") == COUNT, "all of them done")
         assert home.engines == [engine]
     print(f"live again after {seconds:.2f} s")
     assert seconds <= MOST_SECONDS
-    assert home.answers() == [home.answer()] * COUNT
     until_gone(engine)
 
 
@@ -66,7 +73,7 @@ def test_a_console_whose_terminal_is_gone_ends_soon_and_does_not_spin(
     home: Home, engine: str, controls: bool
 ) -> None:
     """Of a terminal that is none of its own a program hears nothing when it is closed."""
-    home.let_talk(rate=10, tokens=300)
+    home.let_talk(rate=10)
     environ = {"STREAMTUI_ENGINE": engine}
     command = (*STREAMTUI, *panes(4), "-p", PROMPT)
     with terminal(home, *command, controls=controls, environ=environ) as shown:
@@ -84,7 +91,7 @@ def test_a_console_whose_terminal_is_gone_ends_soon_and_does_not_spin(
 def test_the_engine_belongs_to_no_terminal_and_outlives_the_shell_that_led_to_it(
     home: Home,
 ) -> None:
-    home.let_talk(rate=10, tokens=60)
+    home.let_talk(rate=10)
     with terminal(home, shutil.which("bash") or "", "--norc", "--noprofile", "-i") as shown:
         shown.press(" ".join([*STREAMTUI, *panes(2), "-p", f'"{PROMPT}"']).encode() + b"\n")
         shown.wait_for_text("2 live")
@@ -94,5 +101,4 @@ def test_the_engine_belongs_to_no_terminal_and_outlives_the_shell_that_led_to_it
             there = Path(f"/proc/{engine}/fd/{number}").readlink()
             assert there == Path(os.devnull)
         shown.signal(signal.SIGKILL)
-    assert home.until_all_ended(2) == ["done"] * 2
-    assert home.answers() == [home.answer()] * 2
+    assert_all_is_kept(home, 2)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifetimes.home import PROMPT, Home
+from tests.lifetimes.home import PROMPT, Home, assert_all_is_kept
 from tests.lifetimes.terminal import STREAMTUI, panes, terminal
 
 COUNT = 4
@@ -38,7 +38,7 @@ def small_disk(home: Home) -> Iterator[Path]:
 
 
 def stream_through(home: Home, fill: Callable[[], None], make_room: Callable[[], None]) -> None:
-    home.let_talk(rate=20, tokens=20 * 15)
+    home.let_talk(rate=20)
     with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as first:
         first.wait_for_text(f"{COUNT} live")
         fill()
@@ -51,8 +51,7 @@ def stream_through(home: Home, fill: Callable[[], None], make_room: Callable[[],
             for shown in (first, second):
                 shown.wait_for(lambda text: BANNER not in text, "no banner")
         assert f"{COUNT} live" in first.text()
-    assert home.until_all_ended(COUNT) == ["done"] * COUNT
-    assert home.answers() == [home.answer()] * COUNT
+    assert_all_is_kept(home, COUNT)
 
 
 def test_a_full_disk_is_told_on_screen_and_all_is_saved_once_there_is_room(

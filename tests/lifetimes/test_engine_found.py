@@ -112,12 +112,13 @@ async def test_an_engine_leaves_its_place_to_one_that_has_taken_it(folder: Path)
 def test_an_engine_that_stands_still_is_told_from_one_that_is_not_there(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "GREETING_SECONDS", 0.5)
     close(attach("disk"))
     [pid] = engine_pids(folder)
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(RunError, match="does not answer"):
-        attach("disk")
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "GREETING_SECONDS", 0.5)
+        with pytest.raises(RunError, match="does not answer"):
+            attach("disk")
     assert engine_pids(folder) == [pid]
     os.kill(pid, signal.SIGCONT)
     close(attach("disk"))

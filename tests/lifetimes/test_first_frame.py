@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamtui.engine.host import wire
-from tests.lifetimes.home import PROMPT, Home
+from tests.lifetimes.home import PROMPT, Home, assert_all_is_kept
 from tests.lifetimes.terminal import STREAMTUI, panes, terminal
 
 pytestmark = pytest.mark.timeout(120)
@@ -32,7 +32,7 @@ def no_engine_yet(home: Home) -> Iterator[None]:
 
 
 def test_one_can_type_before_the_engine_is_there_and_then_all_goes_on(home: Home) -> None:
-    home.let_talk(rate=20, tokens=60)
+    home.let_talk(rate=20)
     with no_engine_yet(home):
         shown = terminal(home, *STREAMTUI, *panes(2), "-p", PROMPT)
         console = shown.__enter__()
@@ -47,8 +47,7 @@ def test_one_can_type_before_the_engine_is_there_and_then_all_goes_on(home: Home
     try:
         console.wait_for_text("2 live")
         assert "typed early" in console.text()
-        assert home.until_all_ended(2) == ["done"] * 2
-        assert home.answers() == [home.answer()] * 2
+        assert_all_is_kept(home, 2)
     finally:
         shown.__exit__(None, None, None)
 
@@ -65,11 +64,13 @@ def test_a_console_can_be_ended_before_its_engine_is_there(
 
 
 def test_where_no_engine_can_be_had_the_console_says_so_and_works_with_its_own(home: Home) -> None:
-    home.let_talk(rate=50, tokens=50)
+    home.let_talk(rate=50)
     (home.runtime / "streamtui").mkdir(mode=0o755)
     with terminal(home, *STREAMTUI, *panes(2), "-p", PROMPT) as shown:
         text = shown.wait_for_text("What streams ends with this console")
         assert f"no engine of its own: {home.runtime}" in text
+        shown.wait_for_text("2 live")
+        home.let_end()
         shown.wait_for(lambda text: text.count("✓ talk") == 2, "both of them done")
         shown.press(b"\x11")
         assert shown.wait_for_exit() == 0

@@ -2,15 +2,25 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, children_of, state_of, until
+from tests.lifetimes.home import (
+    LONG,
+    MOST_SECONDS,
+    PROMPT,
+    Home,
+    assert_all_is_kept,
+    state_of,
+    until,
+)
 from tests.lifetimes.terminal import (
     ALT_SCREEN_LEFT,
     CURSOR_SHOWN,
@@ -18,6 +28,7 @@ from tests.lifetimes.terminal import (
     STREAMTUI,
     Terminal,
     panes,
+    switches,
     terminal,
 )
 
@@ -30,9 +41,9 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @contextmanager
-def streaming(home: Home, seconds: float = 5.0) -> Iterator[Terminal]:
-    """A console with answers under way that take so long."""
-    home.let_talk(rate=10, tokens=int(10 * seconds))
+def streaming(home: Home) -> Iterator[Terminal]:
+    """A console with answers under way."""
+    home.let_talk(rate=10)
     with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as shown:
         shown.wait_for_text(f"{COUNT} live")
         yield shown
@@ -43,11 +54,6 @@ def seconds_to_end(shown: Terminal) -> tuple[float, int]:
     began = time.monotonic()
     status = shown.wait_for_exit()
     return time.monotonic() - began, status
-
-
-def assert_all_is_kept(home: Home) -> None:
-    assert home.until_all_ended(COUNT) == ["done"] * COUNT
-    assert home.answers() == [home.answer()] * COUNT
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -61,7 +67,7 @@ def test_a_console_told_to_end_does_so_at_once_and_what_streams_goes_on(
         assert seconds <= MOST_SECONDS
         shown.wait_for_bytes(ALT_SCREEN_LEFT, CURSOR_SHOWN, MOUSE_OFF)
         assert shown.modes() == shown.modes_before
-    assert_all_is_kept(home)
+    assert_all_is_kept(home, COUNT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -76,7 +82,7 @@ def test_a_console_whose_terminal_does_not_read_ends_too_and_leaves_it_as_it_was
         assert shown.modes() == shown.modes_before
         shown.read_again()
         shown.wait_for_bytes(ALT_SCREEN_LEFT, CURSOR_SHOWN, MOUSE_OFF)
-    assert_all_is_kept(home)
+    assert_all_is_kept(home, COUNT)
 
 
 def test_an_impatient_second_signal_changes_nothing(home: Home) -> None:
@@ -90,16 +96,20 @@ def test_an_impatient_second_signal_changes_nothing(home: Home) -> None:
         assert b"Traceback" not in shown.received
 
 
-def test_an_interrupt_that_is_meant_for_the_editor_does_not_end_the_console(home: Home) -> None:
-    home.let_talk(rate=10, tokens=30)
-    environ = {"EDITOR": "sleep 60"}
+def test_an_interrupt_that_is_meant_for_the_editor_does_not_end_the_console(
+    home: Home, tmp_path: Path
+) -> None:
+    home.let_talk(rate=10)
+    editor = tmp_path / "editor"
+    editor.write_text("echo your text, please\nexec sleep 600\n")
+    environ = {"EDITOR": shlex.join(["sh", str(editor)])}
     with terminal(home, *STREAMTUI, *panes(1), environ=environ) as shown:
-        shown.wait_for_text("talk demo/verse")
+        shown.wait_for_text("talk words")
         shown.press(CTRL_G)
-        until(lambda: shown.modes() == shown.modes_before, "the editor has the terminal")
-        until(lambda: children_of(shown.pid), "the editor runs")
+        shown.wait_for_text("your text, please")
+        assert shown.modes() == shown.modes_before
         shown.press(CTRL_C)
-        shown.wait_for_text("The editor ended")
+        shown.wait_for_text(f"The editor ended with status -{signal.SIGINT:d}")
         shown.press(b"still here")
         shown.wait_for_text("still here")
 
@@ -110,14 +120,17 @@ def seconds_shown(text: str) -> float:
 
 
 def test_streams_go_on_while_a_console_is_stopped_and_it_comes_back_as_it_was(home: Home) -> None:
-    with streaming(home, seconds=STOPPED_SECONDS + 8) as shown:
+    with streaming(home) as shown:
         raw = shown.modes()
+        before = seconds_shown(shown.text())
         shown.signal(signal.SIGSTOP)
         until(lambda: state_of(shown.pid) == "T", "stopped")
         time.sleep(STOPPED_SECONDS)
-        assert home.states() == ["streaming"] * COUNT
+        until(lambda: home.states() == ["streaming"] * COUNT, "all of them go on")
         shown.signal(signal.SIGCONT)
-        shown.wait_for(lambda text: seconds_shown(text) > STOPPED_SECONDS, "what came meanwhile")
+        shown.wait_for(
+            lambda text: seconds_shown(text) > before + STOPPED_SECONDS, "what came meanwhile"
+        )
         until(lambda: shown.modes() == raw, "the modes of a console")
         assert shown.text().count("╭") == COUNT + 1
         shown.press(b"still here")
@@ -125,7 +138,7 @@ def test_streams_go_on_while_a_console_is_stopped_and_it_comes_back_as_it_was(ho
         shown.signal(signal.SIGTERM)
         assert seconds_to_end(shown)[1] == 0
         assert shown.modes() == shown.modes_before
-    assert_all_is_kept(home)
+    assert_all_is_kept(home, COUNT)
 
 
 def test_where_no_shell_could_have_it_go_on_a_console_does_not_stop(home: Home) -> None:
@@ -145,6 +158,14 @@ def test_where_no_shell_could_have_it_go_on_a_console_does_not_stop(home: Home) 
         assert state_of(shown.pid) != "T"
 
 
+def until_stopped_again(pid: int, let_go_on: Callable[[], None]) -> None:
+    """A process that is stopped goes on, and finds that it has no terminal."""
+    until(lambda: state_of(pid) == "T", "stopped")
+    before = switches(pid)
+    let_go_on()
+    until(lambda: switches(pid) > before and state_of(pid) == "T", "stopped again")
+
+
 @pytest.mark.skipif(not BASH, reason="needs a shell with job control")
 @pytest.mark.parametrize(
     ("line", "by_key"),
@@ -154,11 +175,11 @@ def test_where_no_shell_could_have_it_go_on_a_console_does_not_stop(home: Home) 
 def test_a_console_that_is_suspended_gives_the_shell_back_and_fg_returns(
     home: Home, line: str, by_key: bool
 ) -> None:
-    home.let_talk(rate=10, tokens=int(10 * (STOPPED_SECONDS + 8)))
+    home.let_talk(rate=10)
     command = " ".join([*STREAMTUI, *panes(COUNT), "-p", f'"{PROMPT}"'])
     with terminal(home, BASH or "", "--norc", "--noprofile", "-i") as shown:
         shown.press(line.format(command).encode() + b"\n")
-        shown.wait_for_text(f"{COUNT} live")
+        before = seconds_shown(shown.wait_for_text(f"{COUNT} live"))
         if by_key:
             shown.press(TAB)
             shown.wait_for_text("i type")
@@ -171,9 +192,9 @@ def test_a_console_that_is_suspended_gives_the_shell_back_and_fg_returns(
         for bytes_of_restoration in (ALT_SCREEN_LEFT, CURSOR_SHOWN, MOUSE_OFF):
             assert bytes_of_restoration in shown.received
         time.sleep(STOPPED_SECONDS)
-        shown.press(b"bg\n")
-        shown.wait_for(lambda text: re.search(r"\[1\]\+.* &", text) is not None, "a job")
-        until(lambda: state_of(home.console()) == "T", "stopped again, in the background")
+        until_stopped_again(home.console(), lambda: shown.press(b"bg\n"))
         shown.press(b"fg\n")
-        shown.wait_for(lambda text: seconds_shown(text) > STOPPED_SECONDS, "what came meanwhile")
-        assert_all_is_kept(home)
+        shown.wait_for(
+            lambda text: seconds_shown(text) > before + STOPPED_SECONDS, "what came meanwhile"
+        )
+        assert_all_is_kept(home, COUNT)

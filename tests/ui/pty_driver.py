@@ -25,6 +25,8 @@ DEADLINE = 20.0
 class PtyProgram:
     """The far side of the terminal: what the program wrote, and what a screen would show."""
 
+    deadline = DEADLINE
+
     def __init__(self, pid: int, master: int, columns: int, rows: int) -> None:
         self.pid = pid
         self.received = bytearray()
@@ -50,7 +52,7 @@ class PtyProgram:
 
     def wait_for(self, condition: Callable[[str], bool], what: str) -> str:
         """Wait until the screen shows something; fails after a deadline with the screen."""
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + self.deadline
         while time.monotonic() < deadline:
             text = self.text()
             if condition(text):
@@ -63,7 +65,7 @@ class PtyProgram:
 
     def wait_until_quiet(self, seconds: float) -> int:
         """Wait until nothing was written for so long; returns how many bytes came in all."""
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + self.deadline
         count, since = -1, time.monotonic()
         while time.monotonic() < deadline:
             if len(self.received) != count:
@@ -71,11 +73,11 @@ class PtyProgram:
             elif time.monotonic() - since >= seconds:
                 return count
             self._stop.wait(0.02)
-        raise AssertionError("the program never stopped writing")
+        raise AssertionError(f"the program never stopped writing\n{self.text()}")
 
     def wait_for_exit(self) -> int:
         """The exit status."""
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + self.deadline
         while time.monotonic() < deadline:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
