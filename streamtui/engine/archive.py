@@ -1,5 +1,7 @@
 """Queries about what was: what the journal is asked, and in what words it cannot answer."""
 
+from typing import TYPE_CHECKING
+
 from streamtui.engine.doors import (
     DeleteRuns,
     FindRuns,
@@ -9,16 +11,19 @@ from streamtui.engine.doors import (
     PurgeHistory,
     SaveWorkspace,
 )
-from streamtui.engine.journal import Journal
 from streamtui.engine.reports import Answer, Done, NotFound
 from streamtui.errors import JournalError, RunError
+
+if TYPE_CHECKING:
+    # Where nothing is kept, as in `streamtui run`, its import is time for nothing.
+    from streamtui.engine.journal import Journal
 
 PastQuery = (
     FindRuns | GetRun | GetSession | GetWorkspace | SaveWorkspace | DeleteRuns | PurgeHistory
 )
 
 
-async def look_up(query: PastQuery, journal: Journal | None) -> Answer:
+async def look_up(query: PastQuery, journal: "Journal | None") -> Answer:
     """The journal's answer; NotFound with an error where there is no journal to ask."""
     if journal is None:
         return _none('no history is kept: history.keep = "off"')
@@ -28,7 +33,7 @@ async def look_up(query: PastQuery, journal: Journal | None) -> Answer:
         return _none(str(error))
 
 
-async def _look_up(query: PastQuery, journal: Journal) -> Answer:
+async def _look_up(query: PastQuery, journal: "Journal") -> Answer:
     match query:
         case FindRuns(text=text, limit=limit, before=before):
             return await journal.read(lambda history: history.runs(text, limit, before))

@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -31,7 +31,6 @@ from streamtui.engine.doors import (
     Retry,
     Send,
 )
-from streamtui.engine.journal import Journal
 from streamtui.engine.model_list import list_models
 from streamtui.engine.probe import probe
 from streamtui.engine.reports import Answer, Done, SessionList, Transcript, Unanswered
@@ -39,6 +38,9 @@ from streamtui.engine.session import Session, refusal
 from streamtui.engine.traffic import Traffic
 from streamtui.engine.transport import AiohttpTransport, Transport
 from streamtui.errors import RunError
+
+if TYPE_CHECKING:
+    from streamtui.engine.journal import Journal
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ class Engine:
         start_demo: StartServer,
         *,
         transport: Transport | None = None,
-        journal: Journal | None = None,
+        journal: "Journal | None" = None,
         rng: Callable[[], float] = random.random,
     ) -> None:
         self._transport = transport or AiohttpTransport()
