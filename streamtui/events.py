@@ -253,7 +253,7 @@ class ResponseStarted(Struct, frozen=True, tag=True):
     """Rate-limit and request-id headers only, names in lower case."""
 
 
-class Chunk(Struct, frozen=True, tag=True):
+class Chunk(Struct, frozen=True, tag=True, gc=False):
     """What one chunk of the wire added, or several merged for a subscriber that lags."""
 
     deltas: tuple[Delta, ...]
@@ -381,8 +381,10 @@ RUN_ENDS = (RunCompleted, RunCutOff, RunFailed, RunCancelled)
 """Exactly one of these ends every run that was accepted."""
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """A stamped fact on the bus."""
+
+    # Thousands are kept, and are in no cycle: without `gc=False` each collection goes through them.
 
     seq: int
     """Grows by one with each event of the engine; the order of events, whatever clocks do."""

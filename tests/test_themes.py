@@ -335,3 +335,21 @@ async def test_textual_draws_in_every_theme(theme: Theme) -> None:
         assert styles.color == Color.parse(theme.variables["state-streaming"])
         assert styles.border_top[1] == Color.parse(theme.variables["pane-border-focus"])
         assert app.native_ansi_color is theme.ansi
+
+
+@pytest.mark.parametrize("name", PAINTED)
+@pytest.mark.parametrize(("render", "enough"), [(true_color, 4.5), (color_of_256, 3.0)])
+def test_states_can_be_read_on_the_bars_of_small_panes(
+    name: str, render: Render, enough: float
+) -> None:
+    theme = THEMES[name]
+    assert theme.panel
+    assert theme.foreground
+    assert contrast(render(theme.foreground), render(theme.panel)) >= 7
+    poor = {
+        state: ratio
+        for state in STATES
+        if (ratio := contrast(render(theme.variables[f"state-{state}"]), render(theme.panel)))
+        < enough
+    }
+    assert not poor

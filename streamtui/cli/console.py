@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamtui.cli import common
-from streamtui.cli.output import is_terminal
+from streamtui.cli.output import is_terminal, say
 from streamtui.garbage import look_rarely
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def open_console(
 
     Returns the exit code.
     """
-    _need_terminal()
+    if missing := _missing_of_terminal():
+        return _answer_here(context, specs, prompt, missing)
     config = common.load(common.config_path(context))
     opening = [config.endpoint(spec) for spec in specs]
     return _show(context, config, opening, prompt, restore=resume or not specs)
@@ -36,7 +37,8 @@ def open_console(
 @click.pass_context
 def demo(context: click.Context) -> int:
     """Open the console with four panes already streaming."""
-    _need_terminal()
+    if missing := _missing_of_terminal():
+        return _answer_here(context, _DEMO_MODELS, _DEMO_PROMPT, missing)
     config = common.load(common.config_path(context))
     opening = [config.endpoint(model) for model in _DEMO_MODELS]
     return _show(context, config, opening, _DEMO_PROMPT, show_events=True)
@@ -76,9 +78,26 @@ def _show(
     return app.return_code or 0
 
 
-def _need_terminal() -> None:
-    # Keys are read from the first of them and the screen is drawn on the third; who redirects the
-    # second wants text.
+def _answer_here(context: click.Context, specs: Sequence[str], prompt: str, missing: str) -> int:
+    """The answers as text, where there can be no console; returns the exit code."""
+    if not prompt:
+        raise click.UsageError(
+            f"The console needs a terminal, and {missing} is none. With -p PROMPT the answers are "
+            "printed here, as by `streamtui run PROMPT`; over ssh, `ssh -t` gives a terminal."
+        )
+    from streamtui.cli import run
+
+    say(f"streamtui: {missing} is no terminal for a console: this is `streamtui run`.")
+    code: int = context.invoke(run.command, prompt=prompt, endpoints=tuple(specs), params={})
+    return code
+
+
+def _missing_of_terminal() -> str:
+    """What keeps the console from opening; empty where it can.
+
+    Keys are read from the first stream and the screen is drawn on the third; who redirects the
+    second wants text.
+    """
     streams = {
         "standard input": sys.stdin,
         "standard output": sys.stdout,
@@ -87,8 +106,4 @@ def _need_terminal() -> None:
     missing = [name for name, stream in streams.items() if not is_terminal(stream)]
     if os.environ.get("TERM") == "dumb":
         missing.append("TERM=dumb")
-    if missing:
-        raise click.UsageError(
-            f"The console needs a terminal, and {missing[0]} is none. "
-            "For scripts and pipes there is `streamtui run PROMPT`."
-        )
+    return missing[0] if missing else ""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import os
 import socket
 import traceback
 from collections import deque
@@ -21,6 +22,9 @@ from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
@@ -42,15 +46,20 @@ from streamtui.ui.endpoint_actions import EndpointActions
 from streamtui.ui.event_log import EventLog
 from streamtui.ui.history_actions import HistoryActions
 from streamtui.ui.keeper import SAVE_SECONDS
+from streamtui.ui.let_go import LOOK_AT_TEXTS_SECONDS, TextKeeper
+from streamtui.ui.line_driver import LineDriver
+from streamtui.ui.no_colors import NoColors
 from streamtui.ui.outside import Outside
 from streamtui.ui.pane_actions import PaneActions
 from streamtui.ui.run_actions import RunActions
 from streamtui.ui.screens.console import Console
 from streamtui.ui.screens.quit import Choice, QuitQuestion
 from streamtui.ui.shortcut import shortcut_for
+from streamtui.ui.ssh_link import LINK_SECONDS, SshLink, connection_of, link_of
 from streamtui.ui.state import AppState, Toast, apply, toast_for
-from streamtui.ui.themes import load_themes
+from streamtui.ui.themes import FEW_COLORS, MANY_COLORS, load_themes
 from streamtui.ui.toasts import Toasts
+from streamtui.ui.transcript import Transcript
 from streamtui.ui.view_actions import LogActions, ProgramActions, ReadingActions
 
 MOST_ERRORS = 1_000
@@ -89,7 +98,8 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         host: str | None = None,
         themes: Sequence[Theme] | None = None,
     ) -> None:
-        super().__init__()
+        # Without colours means none: Textual would draw in greys, on a background of its own.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.doors = doors
         self.config = config
         self.state = AppState(prices=_prices(config))
@@ -111,6 +121,9 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self._shadow = shadow_for(self)
         self.shortcut = shortcut_for(self, self.main) if self._shadow else None
         self._beat: Beat | None = None
+        self._no_colors = NoColors()
+        self._link: SshLink | None = None
+        self._connection = ""
         self._wake: Callable[[Callable[[], object]], object] = lambda _work: None
         self._toasts = Toasts(self._notifications)
         self.panes = PaneActions(self)
@@ -119,12 +132,14 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self.endpoints = EndpointActions(self)
         self.history = HistoryActions(self)
         self.attachment = Attachment(self, reattach)
+        self.texts = TextKeeper(self)
+        self._reading = ReadingActions(self)
         self._on_mounted = on_mounted
         self._outside = Outside(self, self._call_soon, self._hang_up)
         self._owners: dict[str, object] = {
             "panes": self.panes,
             "runs": self.runs,
-            "reading": ReadingActions(self),
+            "reading": self._reading,
             "log": LogActions(self),
             "program": self.program,
             "endpoints": self.endpoints,
@@ -133,6 +148,16 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             "prompt": self.main.prompt,
         }
         self.theme_names = self._take_themes(load_themes() if themes is None else themes)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's choice, in the kind that knows how fast the terminal is."""
+        chosen = super().get_driver_class()
+        return LineDriver if chosen is LinuxDriver else chosen
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, and what makes up for colours where there are none."""
+        filters = super().get_line_filters()
+        return [self._no_colors, *filters] if self.no_color else filters
 
     def get_default_screen(self) -> Console:
         """The console; dialogs lie over it."""
@@ -146,6 +171,8 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self._beat = Beat(loop, self._queue_frame)
         self._listen()
         self._outside.listen()
+        if isinstance(self._driver, LineDriver):
+            self._watch_line(self._driver)
         # After ctrl+z and fg the terminal is empty, and Textual would only draw what changes.
         self.app_resume_signal.subscribe(self, lambda _app: self.program.redraw())
         self.main.log_box.display = self._show_events
@@ -160,6 +187,8 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         """Stop listening, then let the engine end its runs."""
         if self._beat is not None:
             self._beat.stop()
+        if self._link is not None:
+            self._link.close()
         if self._subscription is not None:
             self._subscription.close()
         await self.attachment.keeper.save_at_last()
@@ -202,6 +231,14 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             self._suspend_signal()
             self._outside.stop()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Some keys mean something else while words are looked for."""
+        if action == "command" and parameters:
+            row = COMMANDS.get(str(parameters[0]))
+            if row is not None and row.where is Where.SEARCH:
+                return self._reading.is_searching
+        return super().check_action(action, parameters)
+
     async def action_command(self, name: str, key: str = "") -> None:
         """Carry out a row of the table of commands."""
         row = COMMANDS[name]
@@ -236,6 +273,11 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             self.notice(f"{len(text):,} characters: {tried}.", title=f"Copied this {what}")
 
         self.run_worker(copy(), group="clipboard", exclusive=True)
+
+    @on(Transcript.TextWanted)
+    def bring_text_back(self, message: Transcript.TextWanted) -> None:
+        """An old answer is looked at."""
+        self.texts.bring_back(message.pane, message.turn)
 
     @on(EventLog.Opened)
     def open_event(self, message: EventLog.Opened) -> None:
@@ -285,6 +327,8 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         if self._subscription is None or self._beat is None:
             return
         started = asyncio.get_running_loop().time()
+        if self._link is not None:
+            self._link.look()
         new = self.attachment.fresh(self._subscription.drain())
         for event in new:
             apply(self.state, event)
@@ -293,7 +337,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         with self.shortcut.frame() if self.shortcut else contextlib.nullcontext():
             self.main.show_events(new, {event.session_id for event in new})
         self._beat.done(started)
-        if self.main.behind:
+        if self.main.is_behind:
             self._beat.request()
         elif self.main.live:
             self._beat.request(SLOW_SECONDS)
@@ -312,6 +356,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         )
         self.main.grid.begin()
         self.set_interval(SAVE_SECONDS, self._save)
+        self.set_interval(LOOK_AT_TEXTS_SECONDS, self.texts.tidy)
         if self._first_prompt:
             targets = [each for each in asked if each not in self.desk.silent]
             self.runs.send_to(targets, self._first_prompt)
@@ -320,6 +365,17 @@ class StreamTUIApp(App[None], inherit_bindings=False):
     def _save(self) -> None:
         # A worker: keys must not wait for the answer.
         self.run_worker(self.attachment.keeper.save(), group="save")
+
+    def _look_for_link(self) -> None:
+        async def look() -> None:
+            connection = await asyncio.to_thread(connection_of, os.environ)
+            if connection != self._connection:
+                self._connection = connection
+                if self._link is not None:
+                    self._link.close()
+                self._link = link_of(self.main.line, connection)
+
+        self.run_worker(look(), group="link", exclusive=True)
 
     def _watch_config(self) -> None:
         if self._load_config is None or not self.config.path:
@@ -344,7 +400,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             return
         before, self.config = self.config, config
         self.state.prices = _prices(config)
-        if config.theme in self.theme_names:
+        if config.theme != before.theme and config.theme in self.theme_names:
             self.theme = config.theme
         if changes := changed_keys(before, config):
             words = f"{safe_line(', '.join(changes), limit=300)}. New panes use it."
@@ -360,9 +416,19 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         for theme in themes:
             self.register_theme(theme)
         names = [theme.name for theme in themes]
+        if self.no_color and FEW_COLORS in names:
+            names = [FEW_COLORS]
         # A theme that is gone must not keep anybody from working.
         self.theme = self.config.theme if self.config.theme in names else names[0]
         return names
+
+    def _watch_line(self, driver: LineDriver) -> None:
+        self.main.line = driver.line
+        self._look_for_link()
+        if "TMUX" in os.environ:  # somebody else may be attached by now
+            self.set_interval(LINK_SECONDS, self._look_for_link)
+        if self.console.color_system not in MANY_COLORS and FEW_COLORS in self.theme_names:
+            self.theme = FEW_COLORS
 
     def _next_minute(self) -> None:
         """Keep the time in the top line right, at the cost of one row a minute."""

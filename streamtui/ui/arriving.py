@@ -23,10 +23,14 @@ class GrowingText:
         return self._length
 
     def __str__(self) -> str:
+        self.compact()
+        return self._pieces[0] if self._pieces else ""
+
+    def compact(self) -> None:
+        """Take no more memory than the text needs."""
         if len(self._pieces) > 1:
             self._pieces = ["".join(self._pieces)]
             self._joined = 1
-        return self._pieces[0] if self._pieces else ""
 
     def append(self, piece: str) -> None:
         if piece:

@@ -30,6 +30,7 @@ from streamtui.errors import ConfigError, RunError
 from streamtui.events import Event, SessionClosed, SessionOpened
 from streamtui.safe_text import safe_line
 from streamtui.ui.keeper import NOT_CONFIGURED, WORKSPACE, Keeper
+from streamtui.ui.let_go import NOT_WHOLE, UNREADABLE
 from streamtui.ui.past import end_open_turns, has, precede, recalled
 from streamtui.ui.run_actions import not_configured
 from streamtui.ui.state import PaneState, messages, turns_of
@@ -216,9 +217,8 @@ class Attachment:
 
     def heed(self, event: Event) -> None:
         """Another console may have opened or closed a session."""
-        known = event.session_id in self._app.desk.order
         match event.body:
-            case SessionOpened() if self._joined and not known:
+            case SessionOpened() if self._joined and event.session_id not in self._app.desk.order:
                 self._arrived[event.session_id] = None
                 self._bring_in()
             case SessionClosed():
@@ -334,7 +334,7 @@ class Attachment:
         open_now = await self._open_now()
         for session_id in list(self._app.desk.order):
             if session_id not in open_now:
-                self._open_again(session_id)
+                await self._open_whole(session_id)
         self._app.main.desk_changed()
         self._app.notice("Conversations go on where they were.", title="Another engine runs")
 
@@ -369,6 +369,14 @@ class Attachment:
             state.revision += 1
             app.main.grid.panes[session_id].update(clock.mono())
         app.main.desk_changed()
+
+    async def _open_whole(self, session_id: str) -> None:
+        """Open a session again that may have old answers in the history only."""
+        state = self._app.state.panes[session_id]
+        if await self._app.texts.have(state):
+            self._open_again(session_id)
+        else:
+            self._app.panes.silence(state, UNREADABLE, NOT_WHOLE)
 
     def _open_again(self, session_id: str) -> None:
         state = self._app.state.panes[session_id]

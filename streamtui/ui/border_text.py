@@ -3,6 +3,7 @@
 Text comes back in segments with the name of a style role; what is untrusted has been made safe.
 """
 
+from collections.abc import Iterator
 from math import ceil
 from typing import NamedTuple
 
@@ -30,6 +31,11 @@ Segment = tuple[str, str]
 
 _NAME_LIMIT = 200
 _SHORTEST_MODEL = 3
+_FEW_OF_NAME = 6
+_AS_IT_SHOULD_BE: frozenset[Phase] = frozenset(
+    ("connecting", "waiting", "thinking", "streaming", "done")
+)
+"""Phases whose glyph says enough where there is no room for the word."""
 _ROOM_FOR_WORDS = 44
 _UNCHECKED = Tag("TLS unchecked", "TLS!", "state-failed bold")
 _PRIVATE = Tag("private", "priv", "accent bold")
@@ -114,26 +120,79 @@ def _countdown(pane: PaneState, now: float) -> str:
 
 
 def border_title(
-    pane: PaneState, number: int, now: float, width: int, *, ascii_only: bool = False
+    pane: PaneState,
+    number: int,
+    now: float,
+    width: int,
+    *,
+    ascii_only: bool = False,
+    with_rate: bool = False,
 ) -> BorderText:
-    """`1 ● openai gpt-4o-mini ` and ` streaming 3.2s `, in `width` cells with one to spare."""
+    """`1 ● openai gpt-4o-mini ` and ` streaming 3.2s `, in `width` cells with one to spare.
+
+    Where room runs short the model's tail goes first; then the word of a state that is as it should
+    be, and the figure of one that is not; then model, endpoint, what is left of the state, and the
+    marks. Number and glyph stay. `with_rate` is for a pane that has no other place for it.
+    """
     glyph = (ASCII_GLYPHS if ascii_only else GLYPHS)[pane.phase]
     role = phase_role(pane.phase)
-    word, figure = state_words(pane, now)
     head = f"{number} "
     marks = _marks(pane, width)
-    taken = sum(cell_len(text) for text, _role in marks)
-    # Head, glyph, the blank after each part, the blanks around the state, one cell of fill.
-    fixed = cell_len(head) + taken + len(glyph) + 1 + len(word) + 2 + 1
-    room = width - fixed
-    if figure and room >= len(figure) + 1 + _SHORTEST_ENDPOINT + 1:
-        room -= len(figure) + 1
-    else:
-        figure = ""
-    names = _names(pane, room, ascii_only=ascii_only)
-    right = f" {word} {figure} " if figure else f" {word} "
+    taken = cell_len(head) + len(glyph) + 1
+    if sum(cell_len(text) for text, _role in marks) + taken > width:
+        marks = []
+    room = width - taken - sum(cell_len(text) for text, _role in marks)
+    names: list[Segment] = []
+    right = ""
+    for words, least in _state_choices(pane, now, with_rate=with_rate):
+        right = f" {words} " if words else ""
+        left_over = room - cell_len(right) - 1
+        names = _names(pane, left_over, least, ascii_only=ascii_only)
+        if names and left_over >= 0:
+            break
+    # What cannot stand beside a name may stand there without one.
+    if not names and room >= 2 + len(state_words(pane, now)[0]) + 1:
+        right = f" {state_words(pane, now)[0]} "
     left = [(head, "foreground"), *marks, (f"{glyph} ", role), *names]
-    return BorderText(left, [(right, role)])
+    return BorderText(left, [(right, role)] if right else [])
+
+
+class _Least(NamedTuple):
+    """How many cells of a name must stand beside a state; all of a shorter one."""
+
+    endpoint: int
+    model: int
+    """0: none has to."""
+
+
+_BOTH = _Least(_NAME_LIMIT, 6)
+_SOME_OF_BOTH = _Least(_NAME_LIMIT, 3)
+_ENDPOINT = _Least(_NAME_LIMIT, 0)
+_SOME = _Least(_SHORTEST_ENDPOINT, 0)
+
+
+def _state_choices(pane: PaneState, now: float, *, with_rate: bool) -> Iterator[tuple[str, _Least]]:
+    """What may stand for the state, the longest first, and what then has to stand beside it."""
+    word, figure = state_words(pane, now)
+    if with_rate and pane.phase == "streaming":
+        yield f"{word} {figure} {_short_rate(pane, now)}", _BOTH
+    if figure:
+        yield f"{word} {figure}", _BOTH
+    if figure and pane.phase in _AS_IT_SHOULD_BE:
+        age = clock(elapsed(pane, now))
+        if with_rate and pane.phase == "streaming":
+            yield f"{age} {_short_rate(pane, now)}", _BOTH
+        yield from ((age, least) for least in (_SOME_OF_BOTH, _SOME))
+    else:
+        if figure:
+            yield f"{word} {figure}", _ENDPOINT
+        yield from ((word, least) for least in (_SOME_OF_BOTH, _SOME))
+        yield figure, _SOME
+    yield "", _SOME
+
+
+def _short_rate(pane: PaneState, now: float) -> str:
+    return f"{rate(pane, now):.0f}/s"
 
 
 def _marks(pane: PaneState, width: int) -> list[Segment]:
@@ -147,21 +206,107 @@ def _marks(pane: PaneState, width: int) -> list[Segment]:
     return [(f"{tag.words if roomy else tag.short} ", tag.role) for tag in tags if tag is not None]
 
 
-def _names(pane: PaneState, room: int, *, ascii_only: bool) -> list[Segment]:
-    """Endpoint and model; the model's tail goes first, then the model, then the endpoint's tail."""
+def _names(pane: PaneState, room: int, least: _Least, *, ascii_only: bool) -> list[Segment]:
+    """Endpoint and model, a blank after each; nothing where too little of them would be left."""
     endpoint = safe_line(pane.endpoint, limit=_NAME_LIMIT)
     if is_stood_in_for(pane):
         arrow = "->" if ascii_only else "→"
         endpoint += f" {arrow} {safe_line(pane.answering_endpoint, limit=_NAME_LIMIT)}"
     model = safe_line(model_name(pane), limit=_NAME_LIMIT)
     room_for_model = room - cell_len(endpoint) - 2
-    if model and room_for_model >= min(_SHORTEST_MODEL, cell_len(model)):
+    if model and room_for_model >= min(least.model or _SHORTEST_MODEL, cell_len(model)):
         short = shorten(model, room_for_model, ascii_only=ascii_only)
         return [(f"{endpoint} ", "foreground bold"), (f"{short} ", "foreground")]
-    if room - 1 >= min(_SHORTEST_ENDPOINT, cell_len(endpoint)):
+    if model and least.model:
+        return []
+    if room - 1 >= min(least.endpoint, cell_len(endpoint)):
         short = shorten(endpoint, room - 1, ascii_only=ascii_only)
         return [(f"{short} ", "foreground bold")] if short else []
     return []
+
+
+def tile_lines(
+    pane: PaneState,
+    number: str,
+    now: float,
+    width: int,
+    lines: int,
+    *,
+    with_endpoint: bool = True,
+    ascii_only: bool = False,
+) -> list[list[Segment]]:
+    """A pane too small to be read, in so many rows of `width` cells.
+
+    ` 7 ● openai gpt-4o  3.2s 87/s`, the figures in a second row where there is one. `number` is as
+    wide as those of all tiles; without its endpoint a pane goes by its model.
+    """
+    names = _tile_names(pane, with_endpoint=with_endpoint)
+    glyph = (ASCII_GLYPHS if ascii_only else GLYPHS)[pane.phase]
+    role = phase_role(pane.phase)
+    head = [(number, "muted"), (f" {glyph} ", role)]
+    room = width - cell_len(number) - 3
+    least = min(cell_len(names[-1]), _FEW_OF_NAME)
+    figures = ""
+    if lines == 1:
+        fitting = (f" {words}" for words in _tile_figures(pane, now))
+        figures = next((words for words in fitting if cell_len(words) + least <= room), "")
+    left_over = room - cell_len(figures)
+    name = next((name for name in names if cell_len(name) <= left_over), names[-1])
+    if left_over - cell_len(name) > _SHORTEST_MODEL:
+        name = names[0]
+    name = _padded(name, left_over, ascii_only)
+    first = [*head, (name, "foreground"), (figures, role)]
+    if lines == 1:
+        return [first]
+    below = next((words for words in _second_line(pane, now) if cell_len(words) <= room), "")
+    return [first, [(" " * (width - room), "muted"), (_padded(below, room, ascii_only), role)]]
+
+
+def _tile_names(pane: PaneState, *, with_endpoint: bool) -> list[str]:
+    """What a tile may be called by, the longest first."""
+    endpoint = safe_line(pane.endpoint, limit=_NAME_LIMIT)
+    model = safe_line(model_name(pane), limit=_NAME_LIMIT)
+    if not with_endpoint and model:
+        return [model]
+    return [f"{endpoint} {model}", endpoint] if model else [endpoint]
+
+
+def _second_line(pane: PaneState, now: float) -> Iterator[str]:
+    """What a tile of two rows says under its name, the longest first."""
+    word, figure = state_words(pane, now)
+    state = f"{word} {figure}".rstrip()
+    if pane.first_visible is not None:
+        yield f"{state}  {rate(pane, now):.0f} tok/s"
+    if pane.phase == "streaming":
+        yield f"{figure} {_short_rate(pane, now)}"
+    yield state
+    yield from (word, figure) if pane.phase not in _AS_IT_SHOULD_BE else (figure,)
+
+
+def _tile_figures(pane: PaneState, now: float) -> Iterator[str]:
+    """Age and rate, or what else there is to say in their place, the longest first."""
+    word, figure = state_words(pane, now)
+    age = _coarse(elapsed(pane, now))
+    if pane.phase == "streaming":
+        yield f"{age:>3} {_short_rate(pane, now):>5}"
+    if pane.phase in _AS_IT_SHOULD_BE:
+        yield f"{age:>3}"
+        return
+    if figure:
+        yield f"{word} {figure}"
+    yield figure or word
+
+
+def _coarse(seconds: float) -> str:
+    """A length of time in three cells, so that tiles do not change their shape: `14s`, `2m`."""
+    if seconds < _MINUTE:
+        return f"{int(seconds)}s"
+    return f"{int(seconds) // _MINUTE}m" if seconds < _HOUR else f"{int(seconds) // _HOUR}h"
+
+
+def _padded(text: str, cells: int, ascii_only: bool) -> str:  # noqa: FBT001
+    short = shorten(text, max(cells, 0), ascii_only=ascii_only)
+    return short + " " * (cells - cell_len(short))
 
 
 class _Part(NamedTuple):
@@ -214,8 +359,9 @@ def _figures(pane: PaneState, now: float, dot: str, *, ascii_only: bool) -> list
     parts.append(_Part(_token_words(pane, ascii_only=ascii_only), "muted", 2, dot))
     price = cost(pane)
     if price is not None:
-        about = "" if tokens(pane).exact else "~"
-        parts.append(_Part(f"{about}{money(price)}", "muted", 4, dot))
+        amount = money(price)
+        about = "" if tokens(pane).exact or amount.startswith("<") else "~"
+        parts.append(_Part(f"{about}{amount}", "muted", 4, dot))
     return parts
 
 

@@ -13,6 +13,7 @@ from streamtui.ui.shortcut import paint
 Line = tuple[Words, Words]
 """What stands at the left and at the right of a border line, blanks around it included."""
 
+FOCUS_ROLE = "pane-border-focus"
 EMPTY: Line = ([], [])
 
 
@@ -33,6 +34,15 @@ class Box(Container, Painted):
         self._top: Line = EMPTY
         self._bottom: Line = EMPTY
         self._strips: dict[tuple[str, int, str], Strip] = {}
+        self.framed = True
+        """Whether lines go all round; else there is only the one above."""
+
+    def set_framed(self, *, framed: bool) -> None:
+        """Draw a frame, or where room is short a line above and nothing else."""
+        if framed != self.framed:
+            self.framed = framed
+            self.set_class(not framed, "-ruled")
+            self._strips.clear()
 
     def set_top(self, line: Line) -> None:
         """Say something else in the top line; redraws nothing when it is the same."""
@@ -49,7 +59,7 @@ class Box(Container, Painted):
             self._refresh_row(self.outer_size.height - 1)
 
     def _refresh_row(self, y: int) -> None:
-        if paint(self, y, self._strip("bottom" if y else "top")):
+        if paint(self, y, self._strip(self._part(y))):
             return
         # Textual counts a region to be drawn again from the content's corner, inside the border.
         row = Region(0, y, self.outer_size.width, 1)
@@ -58,13 +68,18 @@ class Box(Container, Painted):
     @property
     def line_width(self) -> int:
         """Cells for the words of one line: corners and one stroke beside each are taken off."""
-        return max(0, self.outer_size.width - 4)
+        return max(0, self.outer_size.width - (4 if self.framed else 2))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The frame, and blanks where children are. Textual's own way costs ten times as much."""
-        last = self.outer_size.height - 1
-        kinds = ("top" if y == 0 else "bottom" if y == last else "side" for y in crop.line_range)
-        return [self._strip(kind).crop(crop.x, crop.right) for kind in kinds]
+        return [self._strip(self._part(y)).crop(crop.x, crop.right) for y in crop.line_range]
+
+    def _part(self, y: int) -> str:
+        if y == 0:
+            return "top" if self.framed else "rule"
+        if not self.framed:
+            return "blank"
+        return "bottom" if y == self.outer_size.height - 1 else "side"
 
     def notify_style_update(self) -> None:
         """The theme may have changed, or the class that gives the border its colour."""
@@ -82,9 +97,13 @@ class Box(Container, Painted):
     def _draw(self, kind: str) -> Strip:
         match kind:
             case "top":
-                words = self._line(self._top, "╭", "╮")
+                words = self._line(self._top, "╭─", "─╮")
+            case "rule":
+                words = self._rule()
             case "bottom":
-                words = self._line(self._bottom, "╰", "╯")
+                words = self._line(self._bottom, "╰─", "─╯")
+            case "blank":
+                words = []
             case _:
                 blank = " " * (self.outer_size.width - 2)
                 words = [("│", self.border_role), (blank, ""), ("│", self.border_role)]
@@ -93,6 +112,19 @@ class Box(Container, Painted):
             strip = strip.apply_filter(line_filter, self.background_colors[1])
         return strip
 
+    def _rule(self) -> Words:
+        """The line above where there is no frame: a bar; of strokes in sixteen colours, of which
+        none is a quiet ground."""
+        left, right = self._top
+        fill = " " * max(0, self.outer_size.width - 2 - width_of(left) - width_of(right))
+        role = self.border_role
+        if self.app.native_ansi_color:
+            return [("─", role), *left, (fill.replace(" ", "─"), role), *right]
+        bar = [(" ", role), *left, (fill, role), *right]
+        if role == FOCUS_ROLE:
+            return [*((text, f"background bold on-{role}") for text, _style in bar), (" ", "")]
+        return [*((text, f"{style} on-panel") for text, style in bar), (" ", "")]
+
     def _line(self, line: Line, start: str, end: str) -> Words:
         left, right = line
         width = self.line_width
@@ -100,4 +132,4 @@ class Box(Container, Painted):
             right = []
         fill = "─" * (width - width_of(left) - width_of(right))
         role = self.border_role
-        return [(f"{start}─", role), *left, (fill, role), *right, (f"─{end}", role)]
+        return [(start, role), *left, (fill, role), *right, (end, role)]

@@ -9,10 +9,10 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby, repeat
+from itertools import groupby, repeat, takewhile
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from rich.cells import get_character_cell_size
+from rich.cells import get_character_cell_size, split_graphemes
 from rich.color import ColorSystem
 from rich.control import Control
 from rich.style import Style
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 GAP = 6
 """Unchanged cells between changed ones that are cheaper to write again than to pass over."""
+
+_MOST_ASTRAY = 8
+"""Cells by which a terminal may think that what joins is wider than it is."""
 
 Cell = tuple[str, object]
 """What stands in a column, and its style; the second column of a wide character holds no text."""
@@ -126,6 +129,11 @@ class Shadow:
         row[x:end] = cells
         return before
 
+    def after(self, y: int, x: int) -> Row:
+        """The cells from a column on that something too wide may have covered."""
+        row = self._rows.get(y, [])[x : x + _MOST_ASTRAY]
+        return list(takewhile(_is_known, row))
+
 
 class _Whole(CompositorUpdate):
     """Everything is written, and everything remembered."""
@@ -137,13 +145,20 @@ class _Whole(CompositorUpdate):
     def render_segments(self, console: "Console") -> str:
         """All cells of the region."""
         self._shadow.forget()
-        strips = [list(line) for line in self._update.strips]
-        self._update.strips = list(strips)
-        for y, line in enumerate(strips, self._update.region.y):
+        pen = _Pen(console)
+        for y, line in enumerate(self._update.strips, self._update.region.y):
             x = self._update.region.x
+            pen.move(x, y)
             for strip in line:
-                x += len(self._shadow.put(y, x, cells_of(strip) or _whole(strip)))
-        return self._update.render_segments(console)
+                cells = cells_of(strip)
+                self._shadow.put(y, x, cells or _whole(strip))
+                x += strip.cell_length
+                if cells:
+                    pen.write((segment.text, segment.style) for segment in strip)
+                else:
+                    pen.write_joined(x - strip.cell_length, y, strip)
+                    pen.move(x, y)
+        return pen.lift()
 
 
 class _Changed(CompositorUpdate):
@@ -161,8 +176,10 @@ class _Changed(CompositorUpdate):
             before = self._shadow.put(y, x, cells or _whole(strip))
             if not cells:
                 if before != _whole(strip):
-                    pen.move(x, y)
-                    pen.write((segment.text, segment.style) for segment in strip)
+                    pen.write_joined(x, y, strip)
+                    end = x + strip.cell_length
+                    pen.move(end, y)
+                    pen.write(_runs(self._shadow.after(y, end)))
                 continue
             for start, end in changed_runs(before, cells):
                 pen.move(x + start, y)
@@ -186,11 +203,32 @@ class _Pen:
 
     def write(self, pieces: Iterable[tuple[str, Style | None]]) -> None:
         for text, style in pieces:
-            wanted = _ink(style, self._colors) if style else _PLAIN
-            if wanted != self._now:
-                self._written.append(_change(self._now, wanted))
-                self._now = wanted
+            self._take_ink(style)
             self._written.append(text)
+
+    def write_joined(self, x: int, y: int, strip: Strip) -> None:
+        """A strip of whose characters a terminal may think that they are wider, or narrower: the
+        ground is cleared, and what comes after them is put where it belongs."""
+        self.move(x, y)
+        self._take_ink(next((segment.style for segment in strip), None))
+        self._written.append(f"\x1b[{strip.cell_length}X")
+        is_astray = False
+        for text, style, _control in strip:
+            self._take_ink(style)
+            for start, end, cells in split_graphemes(text)[0]:
+                joins = end - start > 1 or _JOINING.search(text[start:end]) is not None
+                if is_astray and not joins:
+                    self.move(x, y)
+                is_astray = joins
+                self._written.append(text[start:end])
+                x += cells
+
+    def _take_ink(self, style: Style | None) -> None:
+        """What is written next has this style."""
+        wanted = _ink(style, self._colors) if style else _PLAIN
+        if wanted != self._now:
+            self._written.append(_change(self._now, wanted))
+            self._now = wanted
 
     def lift(self) -> str:
         """All that was written; what comes after it starts from plain."""
@@ -264,6 +302,10 @@ def _runs(cells: Row) -> Iterator[tuple[str, Style | None]]:
     """Neighbours of one style together."""
     for style, run in groupby(cells, _style_of):
         yield "".join([text for text, _ in run]), style
+
+
+def _is_known(cell: Cell) -> bool:
+    return cell != _UNKNOWN and len(cell[0]) <= 1 and not isinstance(cell[1], tuple)
 
 
 def _style_of(cell: Cell) -> Style | None:

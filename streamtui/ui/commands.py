@@ -24,6 +24,8 @@ class Where(StrEnum):
     """Everywhere on the console; `command` keys only outside the prompt, which takes letters."""
     PROMPT = "prompt"
     LOG = "log"
+    SEARCH = "search"
+    """While a pane has it in which words are looked for."""
     REPLAY = "replay"
     """While a pane has it that plays a stored run."""
 
@@ -347,6 +349,45 @@ _ROWS = (
         command=("t",),
     ),
     Command(
+        "find",
+        "Find in this pane",
+        "reading.find",
+        READING,
+        command=("/",),
+        short="find",
+        help="in what is shown, folded reasoning too; capitals mean themselves; escape ends it",
+    ),
+    Command(
+        "find-next",
+        "Next place found",
+        "reading.find_next",
+        READING,
+        command=("n",),
+        where=Where.SEARCH,
+        short="next",
+        listed=False,
+    ),
+    Command(
+        "find-previous",
+        "Place found before",
+        "reading.find_previous",
+        READING,
+        command=("N",),
+        where=Where.SEARCH,
+        short="previous",
+        listed=False,
+    ),
+    Command(
+        "find-end",
+        "End the search",
+        "reading.end_search",
+        READING,
+        command=("escape",),
+        where=Where.SEARCH,
+        short="end search",
+        listed=False,
+    ),
+    Command(
         "copy-answer",
         "Copy the answer",
         "reading.copy_answer",
@@ -354,8 +395,16 @@ _ROWS = (
         typing=("alt+y",),
         command=("y",),
         short="copy",
+        help="the last one, or the one that is being read",
     ),
-    Command("copy-code", "Copy the last code block", "reading.copy_code", READING, command=("c",)),
+    Command(
+        "copy-code",
+        "Copy a code block",
+        "reading.copy_code",
+        READING,
+        command=("c",),
+        help="the one in view, or else one of a list; without its fences and its indent",
+    ),
     Command("copy-all", "Copy the whole conversation", "reading.copy_all", READING, command=("Y",)),
     Command(
         "events",
@@ -561,6 +610,7 @@ HINTS: dict[str, tuple[str, ...]] = {
     "typing-live": ("send", "cancel", "newline", "target", "new", "zoom", "events", "help"),
     "panes": ("type", "zoom", "mark", "copy-answer", "retry", "new", "close", "layout", "help"),
     "panes-live": ("type", "cancel", "zoom", "mark", "copy-answer", "new", "layout", "help"),
+    "search": ("find-next", "find-previous", "find-end", "find", "type", "copy-answer", "help"),
     "replay": (
         "replay-pause",
         "replay-slower",

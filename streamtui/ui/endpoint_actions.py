@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamtui.ui.app import StreamTUIApp
     from streamtui.ui.endpoint_draft import Draft, Form, Problem
     from streamtui.ui.endpoint_words import Trial
+    from streamtui.ui.pane_details import Kept
 
 
 class EndpointActions:
@@ -55,10 +56,17 @@ class EndpointActions:
         self._app.push_screen(
             PaneDetails(
                 f"pane {pane.number} {pane.name_on_tab}",
-                lambda: sections_of(state, endpoint, self.now),
+                lambda: sections_of(state, endpoint, self.now, self._kept(state.session_id)),
                 lambda text: self._app.copy_everywhere(text, "list of details"),
             )
         )
+
+    def _kept(self, session_id: str) -> "list[Kept]":
+        """What is in memory of a pane, and of all."""
+        from streamtui.ui.pane_details import Kept
+
+        of_all = self._app.texts.kept()
+        return [of_all[session_id], Kept(*map(sum, zip(*of_all.values(), strict=True)))]
 
     @property
     def endpoints(self) -> Mapping[str, Endpoint]:

@@ -1,4 +1,4 @@
-"""The panes side by side, one of them zoomed, or as tabs where there is no room for all.
+"""The panes side by side, one of them zoomed, or named on tiles or tabs where there is no room.
 
 Places panes; does not know what is in them.
 """
@@ -13,12 +13,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from streamtui.ui.border_text import shorten
+from streamtui.ui.border_text import phase_role, shorten, tile_lines
+from streamtui.ui.clock import Clock
 from streamtui.ui.desk import Desk
 from streamtui.ui.paint import Painted, Words
 from streamtui.ui.pane import Pane
 from streamtui.ui.state import GLYPHS
-from streamtui.ui.tiling import neighbour, tile
+from streamtui.ui.tiling import Plan, plan
 
 TAB_NAME_CELLS = 16
 STARTING = "Starting …"
@@ -60,10 +61,37 @@ class Tabs(Painted):
         return self.paint(words, start + width).crop(start, start + width)
 
 
-class _Tiles(Layout):
-    """Textual's view of the tiling: the tab row first, then each pane in its region."""
+class Tiles(Painted):
+    """All panes in as few rows and columns as they can be named in."""
 
-    name = "tiles"
+    DEFAULT_CSS = """
+    Tiles {
+        width: 1fr;
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[Words] = []
+
+    def show(self, rows: list[Words]) -> None:
+        """Draw these rows; those that are the same are left alone."""
+        before, self._rows = self._rows, rows
+        width = self.size.width
+        if len(before) != len(rows):
+            self.refresh()
+        elif changed := [y for y, row in enumerate(rows) if row != before[y]]:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def render_line(self, y: int) -> Strip:
+        """A row of tiles."""
+        return self.paint(self._rows[y] if y < len(self._rows) else [], self.size.width)
+
+
+class _Places(Layout):
+    """Textual's view of the plan: tabs or tiles, and each pane in its region."""
+
+    name = "places"
 
     def __init__(self, grid: "Grid") -> None:
         self._grid = grid
@@ -93,17 +121,22 @@ class Grid(Container):
     }
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, clock: Clock) -> None:
         super().__init__(id="grid")
         self._desk = desk
-        self._tiles = _Tiles(self)
+        self._clock = clock
+        self._places = _Places(self)
+        self._plan = Plan([])
+        """Where everything stands at present."""
         self.panes: dict[str, Pane] = {}
         self.tabs = Tabs()
+        self.tiles = Tiles()
         self.nothing = Static(Content(STARTING), id="nothing-open")
 
     def compose(self) -> ComposeResult:
-        """The tab row; panes are mounted when sessions open."""
+        """What names panes; they themselves are mounted when sessions open."""
         yield self.tabs
+        yield self.tiles
         yield self.nothing
 
     def begin(self) -> None:
@@ -112,8 +145,8 @@ class Grid(Container):
 
     @property
     def layout(self) -> Layout:
-        """Always the tiling, whatever the style sheet says."""
-        return self._tiles
+        """Always the plan's, whatever the style sheet says."""
+        return self._places
 
     @property
     def current(self) -> Pane | None:
@@ -127,8 +160,13 @@ class Grid(Container):
 
     @property
     def tabbed(self) -> bool:
-        """Whether only the current pane can be seen."""
-        return self._all_regions(self.size) is None
+        """Whether the panes are named in a row of tabs, and only the current one can be seen."""
+        return self._plan_for(self.size).tabbed
+
+    @property
+    def as_asked(self) -> bool:
+        """Whether there is room for the layout that was chosen."""
+        return self._plan_for(self.size).as_asked
 
     async def add(self, *panes: Pane) -> None:
         """Show more panes."""
@@ -144,59 +182,93 @@ class Grid(Container):
     def arrange_again(self) -> None:
         """The desk has changed: numbers, current pane, layout or zoom."""
         numbers = self._desk.numbers()
-        tabbed = self.tabbed
         for session_id, pane in self.panes.items():
             pane.number = numbers[session_id]
             pane.marked = session_id in self._desk.marked
             pane.set_current(current=session_id == self._desk.current)
-            pane.display = not tabbed or session_id == self._desk.current
-        self.tabs.display = tabbed
-        self.nothing.display = not self._desk.order
-        self.update_tabs()
+        self._follow_plan()
         self.refresh(layout=True)
 
     def on_resize(self) -> None:
-        """Tiles may have become tabs, or tabs tiles."""
-        self.arrange_again()
+        """Panes may have become tiles, or tiles panes."""
+        self._follow_plan()
+
+    def _follow_plan(self) -> None:
+        """Show what the plan places, in the way it says. The places themselves are the layout's."""
+        found = self._plan = self._plan_for(self.size)
+        for pane, spot in zip(self.in_order, found.spots, strict=True):
+            pane.display = spot is not None
+            if spot is not None:
+                pane.set_framed(framed=spot.framed)
+        self.tabs.display = found.tabbed
+        self.tiles.display = found.wall is not None and not found.tabbed
+        self.nothing.display = not self._desk.order
+        self.update_tabs()
 
     def update_tabs(self) -> None:
-        """Bring the tab row up to date, where there is one."""
+        """Bring the tab row or the tiles up to date, where there are any."""
         if self.tabs.display:
             labels = [_label(pane) for pane in self.in_order]
             self.tabs.show(labels, self._desk.number(self._desk.current) - 1)
+        if self.tiles.display:
+            self.tiles.show(self._tile_rows())
+
+    def _tile_rows(self) -> list[Words]:
+        """All tiles, row by row of the screen."""
+        panes, wall = self.in_order, self._plan.wall
+        if wall is None or len(panes) != len(self._plan.spots):
+            return []
+        now = self._clock.mono()
+        endpoints = {pane.state.endpoint for pane in panes}
+        rows: list[Words] = [[] for _ in range(wall.region.height)]
+        for pane, tile in zip(panes, wall.tiles(len(panes)), strict=True):
+            for y, words in enumerate(
+                _tile(pane, now, tile.width, wall.lines, only_models=len(endpoints) == 1)
+            ):
+                rows[tile.y - wall.region.y + y] += words
+        return rows
 
     def neighbour_of_current(self, dx: int, dy: int) -> str:
         """The session beside the current one in a direction; as tabs, the next or previous one."""
-        order = self._desk.order
         place = self._desk.number(self._desk.current) - 1
-        regions = self._all_regions(self.size)
-        if regions is None:
-            return order[(place + dx + dy) % len(order)]
-        return order[neighbour(regions, place, dx, dy)]
+        return self._desk.order[self._plan_for(self.size).neighbour(place, dx, dy)]
 
     def regions_for(self, size: Size) -> dict[Widget, Region]:
-        """Where the tab row and the panes go."""
-        regions = self._all_regions(size)
-        if regions:
-            return dict(zip(self.in_order, regions, strict=True))
+        """Where panes go, and what names them."""
         if not self._desk.order:
             return {self.nothing: Region(0, 0, size.width, size.height)}
-        placed: dict[Widget, Region] = {self.tabs: Region(0, 0, size.width, 1)}
-        if self.current is not None:
-            placed[self.current] = Region(0, 1, size.width, max(0, size.height - 1))
+        found = self._plan_for(size)
+        placed: dict[Widget, Region] = {
+            pane: spot.region
+            for pane, spot in zip(self.in_order, found.spots, strict=True)
+            if spot is not None
+        }
+        if found.wall is not None:
+            placed[self.tabs if found.tabbed else self.tiles] = found.wall.region
         return placed
 
-    def _all_regions(self, size: Size) -> list[Region] | None:
-        """A region for each pane; None where they are tabs."""
+    def _plan_for(self, size: Size) -> Plan:
         desk = self._desk
-        if desk.zoomed and len(desk.order) > 1:
-            return None
-        return tile(desk.layout, len(desk.order), desk.number(desk.current) - 1, size)
+        place = desk.number(desk.current) - 1
+        return plan(desk.layout, len(desk.order), place, size, zoomed=desk.zoomed)
 
 
 def _label(pane: Pane) -> tuple[str, str]:
-    state = pane.state
     name = shorten(pane.name_on_tab, TAB_NAME_CELLS)
     mark = "◆" if pane.marked else ""
-    role = f"state-{state.phase.replace(' ', '-')}"
-    return f"{mark}{pane.number} {GLYPHS[state.phase]} {name}", role
+    glyph = GLYPHS[pane.state.phase]
+    return f"{mark}{pane.number} {glyph} {name}", phase_role(pane.state.phase)
+
+
+def _tile(pane: Pane, now: float, width: int, lines: int, *, only_models: bool) -> list[Words]:
+    """A pane in so many cells, with a mark or a blank before."""
+    number = f"{pane.number:>2}"
+    found = tile_lines(pane.state, number, now, width - 1, lines, with_endpoint=not only_models)
+    mark = "◆" if pane.marked else " "
+    if pane.has_class("-current"):
+        return [[(f"{mark}{_text(words)}", "pane-border-focus reverse")] for words in found]
+    return [[(mark, "target-marked"), *words] for words in found]
+
+
+def _text(words: Words) -> str:
+    return "".join(text for text, _role in words)

@@ -37,7 +37,7 @@ class LogBox(Box):
     def __init__(self) -> None:
         super().__init__(id="log-box")
         self.log_view = EventLog()
-        self.field = FilterField("text  session:2  event:on_llm_*  !not", id="log-filter")
+        self.field = FilterField("text  session:2  event:on_llm_*  !not  ?mark", id="log-filter")
         self.field.display = False
 
     def compose(self) -> ComposeResult:

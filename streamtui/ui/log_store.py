@@ -1,121 +1,220 @@
-"""The latest events in a ring, and which of them pass a filter. Pure: no Textual, no clock.
+"""The latest events, and which of them pass a filter. Pure: no Textual, no clock.
 
 Each entry has a number that grows by one and stays with it, so a view is not disturbed when the
-oldest entries go.
+oldest entries go. No object is made for an entry: its event is kept, and what it says of itself is
+shared by all of its session.
 """
 
-import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
-from fnmatch import translate
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, pairwise
+from operator import attrgetter
+from sys import getsizeof
 from typing import NamedTuple
 
-from streamtui.events import Event, RunStarted, SessionOpened
-from streamtui.ui.log_words import event_name, payload
+from msgspec import structs
 
-Test = Callable[["Entry"], bool]
+from streamtui.events import (
+    Body,
+    Chunk,
+    Delta,
+    Event,
+    MalformedFrame,
+    ReasoningDelta,
+    RefusalDelta,
+    RunQueued,
+    RunStarted,
+    ServerEvent,
+    SessionClosed,
+    SessionOpened,
+    TextDelta,
+    ToolCallDelta,
+    UnknownFrame,
+)
+from streamtui.ui.log_filter import Filter, Test, parse_filter
+from streamtui.ui.log_words import Source, event_name
+
+MOST_BYTES = 32 * 2**20
+"""About what the events may take. One that takes more is kept while it is the newest."""
+
+_EVENT_BYTES = 430
+"""An event with its ids and without any text, on a computer of 64 bits."""
+_DELTA_BYTES = 50
+_TEXTS: dict[type[Delta], Callable[[Delta], str]] = {
+    TextDelta: attrgetter("text"),
+    ReasoningDelta: attrgetter("text"),
+    RefusalDelta: attrgetter("text"),
+    ToolCallDelta: attrgetter("arguments"),
+    ServerEvent: attrgetter("data"),
+    UnknownFrame: attrgetter("data"),
+    MalformedFrame: attrgetter("data"),
+}
+_TELLING = frozenset((SessionOpened, SessionClosed, RunStarted))
+"""After these more is known of a session, or less has to be."""
 
 
-class Source(NamedTuple):
-    """What the events of a run do not say of themselves."""
-
-    endpoint: str = ""
-    dialect: str = ""
-    name: str = ""
-    tags: tuple[str, ...] = ()
-
-
-class Entry:
+class Entry(NamedTuple):
     """An event with what is needed to show it."""
 
-    __slots__ = ("_text", "event", "pane", "source")
-
-    def __init__(self, event: Event, pane: int | None, source: Source) -> None:
-        self.event = event
-        self.pane = pane
-        """The number that its pane had when it happened."""
-        self.source = source
-        self._text: str | None = None
+    event: Event
+    source: Source
 
     @property
     def name(self) -> str:
         return event_name(self.event.body, self.source.dialect)
 
-    @property
-    def text(self) -> str:
-        """What a filter's plain words are looked for in."""
-        if self._text is None:
-            words = f"{self.name} {self.source.endpoint} {payload(self.event.body)}"
-            self._text = words.casefold()
-        return self._text
-
 
 class LogStore:
     """Entries `first` to `end`, of which those that pass the filter are seen."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, most_bytes: int = MOST_BYTES) -> None:
         self._capacity = capacity
-        self._ring: list[Entry] = []
-        self.end = 0
-        """The number of the next entry; so many events came in all."""
-        self._tests: list[Test] = []
+        self._most_bytes = most_bytes
+        self._events: deque[Event] = deque()
+        self._from: deque[Source] = deque()
+        self._bytes: deque[int] = deque()
+        self.bytes = 0
+        """About what the events take."""
+        self.first = 0
+        """The number of the oldest entry."""
+        self._filter = Filter()
         self._matches: list[int] = []
         """Numbers of the entries that pass; not kept while there is no filter."""
+        self._unscanned = 0
+        """Entries before this number have not been looked at since the filter changed."""
         self._sources: dict[str, Source] = {}
 
     @property
-    def first(self) -> int:
-        """The number of the oldest entry."""
-        return max(0, self.end - self._capacity)
+    def end(self) -> int:
+        """The number of the next entry; so many events came in all."""
+        return self.first + len(self._events)
 
     def __getitem__(self, number: int) -> Entry:
-        return self._ring[number % self._capacity]
+        place = number - self.first
+        return Entry(self._events[place], self._from[place])
 
-    def append(self, event: Event, pane: int | None) -> None:
-        body = event.body
-        if isinstance(body, RunStarted):
-            source = Source(body.endpoint, body.dialect, body.name, body.tags)
-            self._sources[event.session_id] = source
-        elif isinstance(body, SessionOpened):
-            self._sources[event.session_id] = Source(body.endpoint, body.dialect)
-        entry = Entry(event, pane, self._sources.get(event.session_id, _UNKNOWN))
-        if self.end < self._capacity:
-            self._ring.append(entry)
-        else:
-            self._ring[self.end % self._capacity] = entry
-        if self._tests and self._passes(entry):
-            self._matches.append(self.end)
-            self._forget_old_matches()
-        self.end += 1
+    def snapshot(self) -> "LogStore":
+        """The same entries, which stay when they go from here; the filter can be changed there."""
+        copy = LogStore(self._capacity, self._most_bytes)
+        copy._events, copy._from = self._events.copy(), self._from.copy()
+        copy.first = self.first
+        copy._filter, copy._unscanned = self._filter, self._unscanned
+        copy._matches = self._matches.copy()
+        return copy
 
-    def _forget_old_matches(self) -> None:
-        if len(self._matches) > 2 * self._capacity:
+    def append(self, events: Sequence[Event], numbers: Callable[[str], int | None]) -> None:
+        """Add events; `numbers` tells the pane number of a session."""
+        events = told_apart(events)
+        start = self.end
+        sources = list(self._sources_of(events, numbers))
+        weights = [bytes_of(event.body) for event in events]
+        self._events.extend(events)
+        self._from.extend(sources)
+        self._bytes.extend(weights)
+        self.bytes += sum(weights)
+        if self._filter.tests:
+            self._matches += self._passing(start, events, sources)
+        self._forget_oldest()
+
+    def _sources_of(
+        self, events: Iterable[Event], numbers: Callable[[str], int | None]
+    ) -> Iterator[Source]:
+        known: dict[str, Source] = {}
+        for event in events:
+            source = known.get(event.session_id)
+            if source is None or type(event.body) in _TELLING:
+                source = self._source_of(event, numbers(event.session_id))
+                known[event.session_id] = source
+            yield source
+
+    def _source_of(self, event: Event, pane: int | None) -> Source:
+        match event.body:
+            case RunStarted() as body:
+                source = Source(pane, body.endpoint, body.dialect, body.name, body.tags)
+            case SessionOpened() as body:
+                source = Source(pane, body.endpoint, body.dialect)
+            case SessionClosed():
+                return self._sources.pop(event.session_id, Source())._replace(pane=pane)
+            case _:
+                source = self._sources.get(event.session_id, Source())
+                if source.pane == pane:
+                    return source
+                source = source._replace(pane=pane)
+        self._sources[event.session_id] = source
+        return source
+
+    def _forget_oldest(self) -> None:
+        surplus = len(self._events) - self._capacity
+        while surplus > 0 or (self.bytes > self._most_bytes and len(self._events) > 1):
+            surplus -= 1
+            self._events.popleft()
+            self._from.popleft()
+            self.bytes -= self._bytes.popleft()
+            self.first += 1
+        if self._matches and self._matches[0] < self.first:
             del self._matches[: bisect_left(self._matches, self.first)]
 
-    def _passes(self, entry: Entry) -> bool:
-        return all(test(entry) for test in self._tests)
-
     def set_filter(self, text: str) -> None:
-        """Narrow what is seen; see `parse_filter`."""
-        self._tests = parse_filter(text)
-        self._matches = [
+        """Narrow what is seen; see `parse_filter`. What is there is looked at by `scan`."""
+        self._filter = parse_filter(text)
+        self._matches = []
+        self._unscanned = self.end if self._filter.tests else 0
+
+    def scan(self, most: int) -> bool:
+        """Look at entries that were there before the filter, the newest first, so many at most.
+
+        Whether there are more of them.
+        """
+        end = self._unscanned
+        start = max(end - most, self.first)
+        if start >= end:
+            return False
+        places = slice(start - self.first, end - self.first)
+        events = islice(self._events, places.start, places.stop)
+        sources = islice(self._from, places.start, places.stop)
+        self._matches[:0] = self._passing(start, events, sources)
+        self._unscanned = start
+        return start > self.first
+
+    def _passing(self, start: int, events: Iterable[Event], sources: Iterable[Source]) -> list[int]:
+        tests = self._filter.tests
+        return [
             number
-            for number in (range(self.first, self.end) if self._tests else ())
-            if self._passes(self[number])
+            for number, (event, source) in enumerate(zip(events, sources, strict=True), start)
+            if _passes(tests, event, source)
         ]
+
+    def is_marked(self, number: int) -> bool:
+        """Whether the filter marks an entry."""
+        marks = self._filter.marks
+        return bool(marks) and _passes(marks, *self[number])
+
+    @property
+    def marks(self) -> bool:
+        """Whether the filter marks any at all."""
+        return bool(self._filter.marks)
+
+    def marked_from(self, number: int, step: int) -> int | None:
+        """The nearest entry after a number (or before it, with a step of -1) that is marked."""
+        seen = self._seen()
+        place = bisect_left(seen, number + 1 if step > 0 else number)
+        later = seen[place:] if step > 0 else reversed(seen[:place])
+        return next((each for each in later if self.is_marked(each)), None)
 
     @property
     def count(self) -> int:
         """How many entries are seen."""
         return len(self._seen())
 
+    def count_from(self, number: int) -> int:
+        """How many of them have this number or a later one."""
+        if not self._filter.tests:
+            return self.end - number
+        return len(self._matches) - bisect_left(self._matches, number)
+
     def _seen(self) -> "range | list[int]":
-        if not self._tests:
-            return range(self.first, self.end)
-        oldest = bisect_left(self._matches, self.first)
-        if oldest:
-            del self._matches[:oldest]
-        return self._matches
+        return self._matches if self._filter.tests else range(self.first, self.end)
 
     def window(self, top: int, height: int) -> list[int]:
         """The numbers seen from `top` on."""
@@ -133,8 +232,7 @@ class LogStore:
 
     def below(self, top: int, height: int) -> int:
         """How many are seen only further down."""
-        seen = self._seen()
-        return max(len(seen) - bisect_left(seen, top) - height, 0)
+        return max(self.count_from(top) - height, 0)
 
     def last_top(self, height: int) -> int:
         """The top of the view that shows the newest."""
@@ -142,52 +240,48 @@ class LogStore:
         return seen[-height:][0] if seen else self.end
 
 
-_UNKNOWN = Source()
+def _passes(tests: tuple[Test, ...], event: Event, source: Source) -> bool:
+    for test in tests:  # noqa: SIM110 - `all` makes a generator, for each event
+        if not test(event, source):
+            return False
+    return True
 
 
-def parse_filter(text: str) -> list[Test]:
-    """Words that must all hold: plain text, `session:2`, `event:on_llm_*`, `name:`, `tag:`, `run:`.
-
-    A leading `!` inverts a word. `*` and `?` stand for any characters in `event:`, `name:`, `tag:`.
-    A key without a value, as while it is being typed, holds for all.
-    """
-    return [test for word in text.split() if (test := _parse_word(word)) is not None]
-
-
-def _parse_word(word: str) -> Test | None:
-    if word.startswith("!"):
-        inner = _parse_word(word[1:])
-        return None if inner is None else lambda entry: not inner(entry)
-    key, colon, value = word.partition(":")
-    if not colon or key not in _KEYS:
-        needle = word.casefold()
-        return (lambda entry: needle in entry.text) if needle else None
-    return _KEYS[key](value) if value else None
+def told_apart(events: Iterable[Event]) -> list[Event]:
+    """Of events in a server's own words that were merged into one chunk, each by itself."""
+    apart: list[Event] = []
+    for event in events:
+        body = event.body
+        if type(body) is Chunk and len(body.deltas) > 1:
+            apart += _told_by(event, body)
+        else:
+            apart.append(event)
+    return apart
 
 
-def _by_session(value: str) -> Test:
-    if value.isdecimal():
-        number = int(value)
-        return lambda entry: entry.pane == number
-    return lambda entry: entry.event.session_id.startswith(value)
+def _told_by(event: Event, chunk: Chunk) -> list[Event]:
+    deltas = chunk.deltas
+    starts = [place for place, delta in enumerate(deltas) if type(delta) is ServerEvent]
+    if len(starts) < 2:
+        return [event]
+    # What came before the first of them belongs to no event: it stays with it.
+    bounds = pairwise((0, *starts[1:], len(deltas)))
+    return [structs.replace(event, body=Chunk(deltas[first:end])) for first, end in bounds]
 
 
-def _by_run(value: str) -> Test:
-    return lambda entry: value in entry.event.run_id
-
-
-def _by_glob(read: Callable[[Entry], Iterable[str]]) -> Callable[[str], Test]:
-    def make(value: str) -> Test:
-        matches = re.compile(translate(value.casefold())).match
-        return lambda entry: any(matches(text.casefold()) for text in read(entry))
-
-    return make
-
-
-_KEYS: dict[str, Callable[[str], Test]] = {
-    "session": _by_session,
-    "event": _by_glob(lambda entry: (entry.name,)),
-    "name": _by_glob(lambda entry: (entry.source.name, entry.source.endpoint)),
-    "tag": _by_glob(lambda entry: entry.source.tags),
-    "run": _by_run,
-}
+def bytes_of(body: Body) -> int:
+    """About what an event with this body takes in memory."""
+    if type(body) is Chunk:
+        taken = _EVENT_BYTES
+        for delta in body.deltas:
+            text = _TEXTS.get(type(delta))
+            taken += _DELTA_BYTES + (getsizeof(text(delta)) if text else 0)
+        return taken
+    match body:
+        case RunStarted():
+            texts = (body.prompt, *(message.content for message in body.messages))
+            return 2 * _EVENT_BYTES + sum(map(getsizeof, texts))
+        case RunQueued():
+            return _EVENT_BYTES + getsizeof(body.prompt)
+        case _:
+            return 2 * _EVENT_BYTES

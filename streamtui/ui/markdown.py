@@ -4,13 +4,12 @@ A long text is cut into sections at blank lines, and a section is parsed when it
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamtui.safe_text import join_surrogates, safe_line, safe_text
-from streamtui.ui.blocks import Block, ToolHeadBlock, readable_json, source_lines
+from streamtui.ui.blocks import Block, ToolHeadBlock, guess_rows, readable_json
+from streamtui.ui.markdown_inline import addresses_in, block_tokens, styled_lines
 from streamtui.ui.markdown_parts import (
     Code,
     CodeBlock,
@@ -21,122 +20,95 @@ from streamtui.ui.markdown_parts import (
     StyledLine,
     blank_row,
 )
+from streamtui.ui.markdown_sections import Section, split_sections
 from streamtui.ui.markdown_table import Align, Cell, Table, TableLine
 from streamtui.ui.pane_state import ToolCall
 from streamtui.ui.rows import Row, Span, drawable
+from streamtui.ui.stretches import stretches
 
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-SECTION_CHARS = 8_192
-INLINE_CHARS = 8_192
-"""Longer paragraphs are shown as they are: emphasis costs more than its length."""
+    from streamtui.ui.markdown_inline import Addresses
 
-_FENCE = re.compile(r"\s*(?:[-*+>]\s+|\d+[.)]\s+)*(`{3,}|~{3,})")
-_AFTER_BLANK = re.compile(r"(?!\d+[.)])[^\s>\-*+|]|\*\*")
-_HEADING = re.compile(r"#{1,6} ")
 _TASK = re.compile(r"\[([ xX])\] ")
 _BULLETS = "•◦▪"
 _TASK_BOXES = {" ": "☐ ", "x": "☑ ", "X": "☑ "}
 _HEADINGS = {"h1": "primary bold underline", "h2": "primary bold", "h3": "foreground bold"}
 _SMALL_HEADING = "foreground bold italic"
 _LABEL_LIMIT = 40
-_ADDRESS_LIMIT = 500
 
 
 def markdown_blocks(text: str, *, gap: int) -> list[Block]:
     """The blocks of a finished answer; `gap` blank rows stand before the first of them."""
     source = safe_text(join_surrogates(text)).rstrip()
     sections = split_sections(source) if source else []
+    addresses = addresses_in(source)
     return [
-        MarkdownBlock(section, gap=gap if number == 0 else 0 if section.goes_on else 1)
+        MarkdownBlock(section, addresses, gap=section.gap if number else gap)
         for number, section in enumerate(sections)
     ]
 
 
 def closed_tool_blocks(call: ToolCall, first_line: int) -> list[Block]:
     """A finished tool call: its name, and its arguments as indented JSON where they are JSON."""
-    readable = readable_json(call.arguments)
-    lines = [drawable(line) for line in source_lines(readable)]
-    code = Code(lines, "json", first_line + 1, goes_on=True)
-    return [ToolHeadBlock(call.name, first_line), CodeBlock(code, "tool")]
-
-
-class Section(NamedTuple):
-    """A piece of Markdown that can be read by itself."""
-
-    text: str
-    first_line: int
-    """The number of its first line in the whole."""
-    goes_on: bool = False
-    """It begins in the middle of a block of code."""
-
-
-def split_sections(text: str) -> Iterator[Section]:
-    """Cut a long text where a new block must begin, and long code anywhere between two lines."""
-    lines = text.split("\n")
-    start = size = 0
-    opening = fence = ""
-    """The line that opened the code in which we are, and its fence."""
-    head: list[str] = []
-    for number, line in enumerate(lines):
-        if size > SECTION_CHARS and _may_cut(lines, number, opening, fence):
-            yield _section(head, lines[start:number], start, [fence] if fence else [])
-            start, size, head = number, 0, [opening] if fence else []
-        was_open, fence = fence, _fence_after(line, fence)
-        if fence and not was_open:
-            opening = line
-        size += len(line) + 1
-    yield _section(head, lines[start:], start, [])
-
-
-def _section(head: list[str], lines: list[str], start: int, foot: list[str]) -> Section:
-    return Section("\n".join([*head, *lines, *foot]), start - len(head), goes_on=bool(head))
-
-
-def _may_cut(lines: list[str], number: int, opening: str, fence: str) -> bool:
-    """Whether what starts at a line can be read without what came before it."""
-    line = lines[number]
-    if fence:
-        # Code inside a list or a quote has marks before its lines: that stays whole.
-        return opening.startswith(fence) and _FENCE.match(line) is None
-    if _HEADING.match(line):
-        return True
-    return not lines[number - 1].strip() and _AFTER_BLANK.match(line) is not None
-
-
-def _fence_after(line: str, fence: str) -> str:
-    """The fence that is open after a line, given the one that was open before it."""
-    found = _FENCE.match(line)
-    if found is None:
-        return fence
-    mark = found.group(1)
-    if not fence:
-        return mark
-    closes = mark.startswith(fence) and not line[found.end() :].strip()
-    return "" if closes else fence
+    readable = readable_json(call.arguments).replace("\r\n", "\n")
+    blocks: list[Block] = [ToolHeadBlock(call.name, first_line)]
+    for text, line, offset in stretches(readable):
+        lines = [drawable(each) for each in text.split("\n")]
+        code = Code(lines, "json", first_line + 1 + line, goes_on=True)
+        blocks.append(CodeBlock(code, "tool", offset))
+    return blocks
 
 
 class MarkdownBlock(Block):
     """A section of Markdown, read when it is first seen."""
 
-    def __init__(self, section: Section, *, gap: int) -> None:
+    def __init__(self, section: Section, addresses: "Addresses", *, gap: int) -> None:
         super().__init__()
         self.gap = gap
+        self._addresses = addresses
         self.first_line = section.first_line
+        self.first_offset = section.first_offset
         self._section = section
         self._parts: list[_Placed] | None = None
 
     def layout(self, width: int) -> list[Row]:
         if self._parts is None:
-            self._parts = _Reader(self._section).read()
+            self._parts = _read(self._section, self._addresses)
         rows: list[Row] = []
         for placed in self._parts:
             if placed.gap is not None and rows:
                 rows.append(blank_row(Prefix(placed.gap, placed.gap).fitted(width).rest))
             rows += placed.part.rows(width, placed.prefix.fitted(width))
+        return rows_from(rows, self._section)
+
+    def forget(self) -> None:
+        """What the section says can be read again."""
+        super().forget()
+        self._parts = None
+
+    @property
+    def source(self) -> str:
+        return self._section.text
+
+    def _guess(self, width: int) -> int:
+        return guess_rows(self._section.text, width)
+
+
+def rows_from(rows: list[Row], section: Section) -> list[Row]:
+    """Rows that know where in the whole text they are; the first line may begin before."""
+    first, offset = section.first_line + section.head_lines, section.first_offset
+    if not offset:
         return rows
+    return [row._replace(offset=row.offset + offset) if row.line == first else row for row in rows]
+
+
+def _read(section: Section, addresses: "Addresses") -> "list[_Placed]":
+    if section.is_plain:
+        line = StyledLine(section.first_line, (Span(drawable(section.text)),))
+        return [_Placed(Prose([line]), Prefix(), None)]
+    return _Reader(section, addresses).read()
 
 
 class _Placed(NamedTuple):
@@ -171,8 +143,9 @@ class _List:
 class _Reader:
     """Tokens of markdown-it into parts. One reader reads one section."""
 
-    def __init__(self, section: Section) -> None:
+    def __init__(self, section: Section, addresses: "Addresses") -> None:
         self._section = section
+        self._addresses = addresses
         self._parts: list[_Placed] = []
         self._containers: list[_Container] = []
         self._lists: list[_List] = []
@@ -180,7 +153,7 @@ class _Reader:
         """The containers of the part before."""
 
     def read(self) -> list[_Placed]:
-        tokens = _parser().parse(self._section.text)
+        tokens = block_tokens(self._section.text, self._addresses)
         index = 0
         while index < len(tokens):
             index = self._take(tokens, index)
@@ -195,7 +168,7 @@ class _Reader:
                 return index + 3
             case "heading_open":
                 role = _HEADINGS.get(token.tag, _SMALL_HEADING)
-                self._add(Prose(styled_lines(tokens[index + 1], self._line(token), role)))
+                self._add(Prose(self._styled(tokens[index + 1], self._line(token), role)))
                 return index + 3
             case "fence" | "code_block":
                 self._code(token)
@@ -216,6 +189,9 @@ class _Reader:
                 self._close_container()
         return index + 1
 
+    def _styled(self, inline: "Token", line: int, role: str) -> list[StyledLine]:
+        return styled_lines(inline, line, role, self._addresses)
+
     def _line(self, token: "Token") -> int:
         return self._section.first_line + (token.map[0] if token.map else 0)
 
@@ -228,7 +204,7 @@ class _Reader:
             item.first = (*item.first[:-1], Span(_TASK_BOXES[task.group(1)], "secondary"))
             item.rest = (Span("  "),)
             inline.content = content[task.end() :]
-        self._add(Prose(styled_lines(inline, self._line(inline), "")))
+        self._add(Prose(self._styled(inline, self._line(inline), "")))
 
     def _code(self, token: "Token") -> None:
         source = token.content.removesuffix("\n")
@@ -309,11 +285,12 @@ class _Reader:
                 if heading:
                     aligns.append(_align(token))
                 role = "foreground bold" if heading else ""
-                styled = styled_lines(tokens[index + 1], self._line(token), role)
+                styled = self._styled(tokens[index + 1], self._line(token), role)
                 cell: Cell = styled[0].spans if styled else ()
                 lines[-1].cells.append(cell)
             index += 1
-        self._add(Table(lines[0], lines[1:], aligns))
+        goes_on = self._section.goes_on and not self._parts
+        self._add(Table(lines[0], lines[1:], aligns, goes_on))
         return index + 1
 
 
@@ -322,90 +299,3 @@ def _align(token: "Token") -> Align:
     if "right" in style:
         return "right"
     return "center" if "center" in style else "left"
-
-
-@lru_cache(1)
-def _parser() -> "MarkdownIt":
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 30})
-    parser.enable(["table", "strikethrough"])
-    # Inline markup is read part by part, where its length can be looked at first.
-    return parser.disable(["inline", "text_join"])
-
-
-def styled_lines(inline: "Token", line: int, role: str) -> list[StyledLine]:
-    """The content of a paragraph as lines of roles; `line` is the source line of the first."""
-    if len(inline.content) > INLINE_CHARS:
-        return [
-            StyledLine(line + number, (Span(drawable(text), role),))
-            for number, text in enumerate(inline.content.split("\n"))
-        ]
-    children: list[Token] = []
-    parser = _parser()
-    parser.inline.parse(inline.content, parser, {}, children)
-    return _InlineReader(line, role).read(children)
-
-
-class _InlineReader:
-    """Inline tokens into lines of spans."""
-
-    _ATTRIBUTES: ClassVar[dict[str, str]] = {"strong": "bold", "em": "italic", "s": "strike"}
-
-    def __init__(self, line: int, role: str) -> None:
-        self._line = line
-        self._roles = [role] if role else []
-        self._lines: list[StyledLine] = []
-        self._spans: list[Span] = []
-        self._links: list[tuple[str, int]] = []
-        """Addresses of open links, and how many spans came before them."""
-
-    def read(self, children: "list[Token]") -> list[StyledLine]:
-        for token in children:
-            self._take(token)
-        self._break()
-        return self._lines
-
-    def _take(self, token: "Token") -> None:
-        kind, _, edge = token.type.rpartition("_")
-        match token.type:
-            case "softbreak" | "hardbreak":
-                self._break()
-            case "code_inline":
-                self._write(token.content, "secondary on-code-background")
-            case "link_open":
-                self._links.append((str(token.attrs.get("href", "")), len(self._spans)))
-                self._roles.append("primary underline")
-            case "link_close":
-                self._roles.pop()
-                self._close_link()
-            case "image":
-                alt = f"[image: {token.content}]" if token.content else "[image]"
-                self._write(alt, "primary")
-                self._write_address(str(token.attrs.get("src", "")))
-            case _ if edge == "open" and kind in self._ATTRIBUTES:
-                self._roles.append(self._ATTRIBUTES[kind])
-            case _ if edge == "close" and kind in self._ATTRIBUTES:
-                self._roles.pop()
-            case _:
-                self._write(token.content)
-
-    def _write(self, text: str, role: str = "") -> None:
-        if text:
-            roles = " ".join([*self._roles, role] if role else self._roles)
-            self._spans.append(Span(drawable(safe_line(text)), roles))
-
-    def _close_link(self) -> None:
-        address, start = self._links.pop()
-        shown = "".join(span.text for span in self._spans[start:])
-        if address not in {shown, f"mailto:{shown}"}:
-            self._write_address(address)
-
-    def _write_address(self, address: str) -> None:
-        if address:
-            self._write(f" ({safe_line(address, limit=_ADDRESS_LIMIT)})", "muted")
-
-    def _break(self) -> None:
-        self._lines.append(StyledLine(self._line, tuple(self._spans)))
-        self._spans = []
-        self._line += 1

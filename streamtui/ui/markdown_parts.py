@@ -3,11 +3,13 @@
 Pure: no Textual, no parsing. All text in them is drawable.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from rich.cells import cell_len
 
-from streamtui.ui.blocks import Block, Kind
+from streamtui.ui.blocks import Block, Kind, guess_rows, later_in_line
 from streamtui.ui.rows import BLANK, Row, Span, wrap_spans
 
 HIGHLIGHT_CHARS = 40_000
@@ -81,7 +83,8 @@ class Rule(NamedTuple):
         return [Row((*prefix.first, Span("─" * max(room, 1), "muted")), self.line)]
 
 
-class Code(NamedTuple):
+@dataclass
+class Code:
     """Code on its own background, its language above it."""
 
     lines: list[str]
@@ -90,6 +93,11 @@ class Code(NamedTuple):
     """The source line of the first line of code."""
     goes_on: bool = False
     """The language was said before: this is more of the same code."""
+
+    @cached_property
+    def _styled(self) -> list[list[Span]]:
+        # A lexer takes longer than all else; another width needs the same.
+        return highlight(self.lines, self.language)
 
     def rows(self, width: int, prefix: Prefix) -> list[Row]:
         fill = "on-code-background"
@@ -100,7 +108,7 @@ class Code(NamedTuple):
             label = Span(self.language, f"muted italic {fill}")
             first = (*prefix.first, edge)
             rows += wrap_spans([label], width, line=self.line, first=first, fill=fill)[:1]
-        for number, spans in enumerate(highlight(self.lines, self.language)):
+        for number, spans in enumerate(self._styled):
             first = (*(prefix.rest if rows else prefix.first), edge)
             rows += wrap_spans(
                 [Span(text, f"{role} {fill}") for text, role in spans],
@@ -117,14 +125,26 @@ class Code(NamedTuple):
 class CodeBlock(Block):
     """Code that stands by itself, such as the arguments of a tool call."""
 
-    def __init__(self, code: Code, kind: Kind) -> None:
+    def __init__(self, code: Code, kind: Kind, first_offset: int = 0) -> None:
         super().__init__()
         self.kind = kind
         self.first_line = code.line
+        self.first_offset = first_offset
         self._code = code
 
     def layout(self, width: int) -> list[Row]:
-        return self._code.rows(width, Prefix())
+        rows = self._code.rows(width, Prefix())
+        if self.first_offset:
+            # Then it is a part of one line.
+            return later_in_line(rows, self.first_offset)
+        return rows
+
+    @property
+    def source(self) -> str:
+        return "\n".join(self._code.lines)
+
+    def _guess(self, width: int) -> int:
+        return guess_rows(self.source, width)
 
 
 def highlight(lines: list[str], language: str) -> list[list[Span]]:

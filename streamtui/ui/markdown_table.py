@@ -27,6 +27,8 @@ class Table(NamedTuple):
     header: TableLine
     body: list[TableLine]
     aligns: list[Align]
+    goes_on: bool = False
+    """The header was shown before: these are more lines of the same table."""
 
     def rows(self, width: int, prefix: Prefix) -> list[Row]:
         indent = sum(cell_len(span.text) for span in prefix.rest)
@@ -35,10 +37,12 @@ class Table(NamedTuple):
         if room < columns * _NARROWEST_COLUMN:
             return self._as_records(width, prefix)
         widths = fit_columns([self._natural_width(column) for column in range(columns)], room)
-        rows = self._line_rows(self.header, widths, prefix.rest)
-        rows[0] = rows[0]._replace(spans=(*prefix.first, *rows[0].spans[len(prefix.rest) :]))
-        rule = "─┼─".join("─" * cells for cells in widths)
-        rows.append(Row((*prefix.rest, Span(rule, "muted")), self.header.line + 1))
+        rows: list[Row] = []
+        if not self.goes_on:
+            rows = self._line_rows(self.header, widths, prefix.rest)
+            rows[0] = rows[0]._replace(spans=(*prefix.first, *rows[0].spans[len(prefix.rest) :]))
+            rule = "─┼─".join("─" * cells for cells in widths)
+            rows.append(Row((*prefix.rest, Span(rule, "muted")), self.header.line + 1))
         for line in self.body:
             rows += self._line_rows(line, widths, prefix.rest)
         return rows

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from streamtui.safe_text import safe_line
 from streamtui.ui.border_text import shorten
-from streamtui.ui.box import Box, Line
+from streamtui.ui.box import FOCUS_ROLE, Box, Line
 from streamtui.ui.clock import STEADY_SECONDS, UNHURRIED_SECONDS, Clock
 from streamtui.ui.paint import Painted, Words, width_of
 from streamtui.ui.pane_state import model_name
@@ -25,6 +25,7 @@ ROOMY = 9
 """Rows of a pane in which several may show what is queued."""
 NOTHING_ASKED = "Nothing asked yet."
 MARK = "◆ "
+MOST_TERM_CELLS = 16
 
 
 class QueuedPrompts(Painted):
@@ -80,6 +81,16 @@ class QueuedPrompts(Painted):
         return min(len(self._prompts), self._most_rows)
 
 
+def found_words(transcript: Transcript) -> str:
+    """` /water 3 of 17 `: what is looked for, and how often it is there."""
+    term = shorten(safe_line(transcript.searched, limit=80), MOST_TERM_CELLS)
+    found = transcript.found
+    if found is None or (found.complete and not found.total):
+        return f" /{term} is not there "
+    more = "" if found.complete else "…"
+    return f" /{term} {found.current} of {found.total}{more} "
+
+
 class Pane(Box, can_focus=True):
     """A session's transcript, framed. The pane has the focus, its transcript never does."""
 
@@ -107,11 +118,11 @@ class Pane(Box, can_focus=True):
 
     def on_transcript_position_changed(self) -> None:
         """The border tells where the view stands."""
-        self._draw_bottom(self._clock.mono())
+        self.update_border(self._clock.mono())
 
     def update(self, now: float) -> None:
         """Show what changed since the last call."""
-        if self.state.revision != self._shown_revision:
+        if self.state.revision != self._shown_revision and self.display:
             self._shown_revision = self.state.revision
             self.transcript.update()
             self._show_whether_asked()
@@ -120,6 +131,8 @@ class Pane(Box, can_focus=True):
 
     def let_time_pass(self, now: float) -> None:
         """Move ages, countdowns and figures, as often as somebody reads them."""
+        if not self.display:
+            return
         phase, at = self._border_shown
         pause = STEADY_SECONDS if self.has_class("-current") else UNHURRIED_SECONDS
         if phase != self.state.phase or now - at >= pause:
@@ -143,22 +156,29 @@ class Pane(Box, can_focus=True):
 
     def set_current(self, *, current: bool) -> None:
         """Whether this is the pane that `this` means."""
-        self.border_role = "pane-border-focus" if current else "pane-border"
+        self.border_role = FOCUS_ROLE if current else "pane-border"
         self.set_class(current, "-current")
 
     def on_resize(self) -> None:
         """The words have another room."""
         self.queued.limit(MOST_QUEUED_ROWS if self.size.height >= ROOMY else 1)
-        self.update_border(self._clock.mono())
+        # While nobody saw it, nothing was laid out.
+        now = self._clock.mono()
+        self.update(now)
+        self.update_border(now)
 
     def _title(self, now: float) -> Line:
         mark = [(MARK, "target-marked")] if self.marked else []
         taken = len(MARK) if self.marked else 0
-        text = border_title(self.state, self.number, now, self.line_width - taken)
+        position = [] if self.framed else self._position()
+        taken += width_of(position)
+        text = border_title(
+            self.state, self.number, now, self.line_width - taken, with_rate=not self.framed
+        )
         number, *rest = text.left
         if self.addressed:
             number = (number[0], f"{self.addressed} bold")
-        return [number, *mark, *rest], list(text.right)
+        return [number, *mark, *rest], [*position, *text.right]
 
     @property
     def name_on_tab(self) -> str:
@@ -166,6 +186,8 @@ class Pane(Box, can_focus=True):
         return safe_line(f"{self.state.endpoint} {model_name(self.state)}".strip(), limit=200)
 
     def _draw_bottom(self, now: float) -> None:
+        if not self.framed:
+            return
         position = self._position()
         room = self.line_width - width_of(position)
         figures = border_subtitle(self.state, now, room)
@@ -175,8 +197,11 @@ class Pane(Box, can_focus=True):
         """Where the view stands when it does not follow, and whether a draft waits here."""
         words: Words = []
         if self.has_draft:
-            words.append((" ✎ draft ", "prompt-text"))
-        if not self.transcript.following:
+            words.append((" ✎ draft " if self.framed else " ✎", "prompt-text"))
+        if self.transcript.searched:
+            words.append((found_words(self.transcript), "target-marked"))
+        elif not self.transcript.following:
             new = self.transcript.new_lines
-            words.append((f" ↓ {new} new " if new else " ↓ more ", "target-marked"))
+            long = f" ↓ {new} new " if new else " ↓ more "
+            words.append((long if self.framed else f" ↓{new or ''}", "target-marked"))
         return words

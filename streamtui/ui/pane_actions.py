@@ -177,6 +177,9 @@ class PaneActions:
             self._app.notice("No pane was closed.")
             return
         closed = self._closed.pop()
+        if not await self._app.texts.have(closed.state):
+            self._closed.append(closed)
+            return
         await self._bring_back(closed, closed.state.turns)
 
     async def start_over(self, session_id: str) -> str:
@@ -251,7 +254,7 @@ class PaneActions:
 
     def next_layout(self) -> None:
         """Grid, columns, rows, main and stack, tabs; those without room are passed over."""
-        while self._desk.cycle_layout() != "tabs" and self._screen.grid.tabbed:
+        while self._desk.cycle_layout() != "tabs" and not self._screen.grid.as_asked:
             pass
         self._screen.desk_changed()
 

@@ -3,7 +3,7 @@
 Pure: no Textual, no clock. Everything that comes back is safe to draw, and nothing in it is secret.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from streamtui.config import Endpoint
@@ -23,17 +23,33 @@ class Section(NamedTuple):
     facts: list[Fact]
 
 
-def sections_of(pane: PaneState, endpoint: Endpoint, now: float) -> list[Section]:
-    """What the details of a pane say, from top to bottom; `now` in monotonic seconds."""
+class Kept(NamedTuple):
+    """What is in memory, of one pane or of all."""
+
+    rows: int
+    """Rows that are laid out."""
+    chars: int
+    """Characters of answers."""
+    let_go: int
+    """Those that only the history has."""
+
+
+def sections_of(
+    pane: PaneState, endpoint: Endpoint, now: float, kept: Sequence[Kept] = ()
+) -> list[Section]:
+    """What the details of a pane say, from top to bottom; `now` in monotonic seconds.
+
+    `kept` is what is in memory of this pane, and of all panes.
+    """
     sections = [Section("endpoint", list(_endpoint_facts(pane, endpoint)))]
     if not pane.turns:
-        return [*sections, Section("session", list(_session_facts(pane)))]
+        return [*sections, Section("session", list(_session_facts(pane, kept)))]
     turn = pane.turns[-1]
     return [
         *sections,
         Section("last run", list(_run_facts(pane, turn, now))),
         Section("answer", list(_answer_facts(pane, turn, now))),
-        Section("session", list(_session_facts(pane))),
+        Section("session", list(_session_facts(pane, kept))),
     ]
 
 
@@ -135,13 +151,20 @@ def _token_words(pane: PaneState, turn: Turn) -> str:
     return ", ".join([words, *said])
 
 
-def _session_facts(pane: PaneState) -> Iterator[Fact]:
+def _session_facts(pane: PaneState, kept: Sequence[Kept]) -> Iterator[Fact]:
     yield _fact("session id", pane.session_id)
     yield _fact("turns", f"{len(pane.turns)}")
     if pane.queued:
         yield _fact("queued", f"{len(pane.queued)} prompts")
     if (spent := session_cost(pane)) is not None:
         yield _fact("cost", money(spent))
+    for label, each in zip(("in memory", "of all panes"), kept, strict=False):
+        yield _fact(label, _kept_words(each))
+
+
+def _kept_words(kept: Kept) -> str:
+    words = f"{kept.rows:,} rows, {kept.chars:,} characters"
+    return f"{words}; {kept.let_go:,} in the history only" if kept.let_go else words
 
 
 def _named(texts: dict[str, str]) -> Iterator[Fact]:

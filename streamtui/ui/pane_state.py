@@ -107,6 +107,41 @@ class Turn:
     """The event with the first frame that could not be read."""
     superseded: bool = False
     """Asked again: this answer is shown, but is no longer part of the conversation."""
+    let_go: int = 0
+    """Characters of its text that only the journal has; it has none itself then."""
+    is_needed: bool = False
+    """The journal does not have all of its text: it must not be let go."""
+    is_lost: bool = False
+    """Its text could not be brought back when it was looked at last."""
+
+    @property
+    def chars(self) -> int:
+        """Characters of what came in it, as far as that is in memory."""
+        arguments = sum(len(call.argument_pieces) for call in self.calls_by_index.values())
+        texts = len(self.text_pieces) + len(self.reasoning_pieces) + len(self.refusal_pieces)
+        return texts + arguments
+
+    def says_the_same(self, other: "Turn") -> bool:
+        """Whether the same came in another turn."""
+        return self._said == other._said
+
+    @property
+    def _said(self) -> tuple[object, ...]:
+        calls = [(call.id, call.name, call.arguments) for call in self.tool_calls]
+        return self.text, self.reasoning, self.refusal, calls
+
+    def let_go_of_text(self) -> None:
+        """Keep no more than how much there was."""
+        self.let_go = self.chars
+        self.text_pieces, self.reasoning_pieces = GrowingText(), GrowingText()
+        self.refusal_pieces = GrowingText()
+        self.calls_by_index = {}
+
+    def take_text_back(self, stored: "Turn") -> None:
+        """Have the text of another turn."""
+        self.let_go, self.is_lost = 0, False
+        self.text_pieces, self.reasoning_pieces = stored.text_pieces, stored.reasoning_pieces
+        self.refusal_pieces, self.calls_by_index = stored.refusal_pieces, stored.calls_by_index
 
     @property
     def text(self) -> str:
@@ -230,7 +265,10 @@ def is_live(pane: PaneState) -> bool:
 
 def turn_of(pane: PaneState, run_id: str) -> Turn | None:
     """The turn of a run."""
-    return next((turn for turn in reversed(pane.turns) if turn.run_id == run_id), None)
+    for turn in reversed(pane.turns):
+        if turn.run_id == run_id:
+            return turn
+    return None
 
 
 def elapsed(pane: PaneState, now: float) -> float:
@@ -344,8 +382,18 @@ def total_cost(state: AppState) -> float:
     return sum(session_cost(pane) or 0.0 for pane in state.sessions)
 
 
+def text_chars(pane: PaneState) -> int:
+    """Characters of answers that a pane has in memory."""
+    return sum(turn.chars for turn in pane.turns)
+
+
 def messages(pane: PaneState) -> tuple[Message, ...]:
-    """The conversation for a session that is opened again: turns that got an answer."""
+    """The conversation for a session that is opened again: turns that got an answer.
+
+    All of it must be in memory.
+    """
+    if any(turn.let_go for turn in pane.turns):
+        raise RuntimeError("a part of this conversation is not in memory")
     kept = [turn for turn in pane.turns if turn.text_pieces and not turn.superseded]
     return tuple(
         message

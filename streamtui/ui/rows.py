@@ -20,7 +20,7 @@ NARROWEST = 2
 # Characters that are one cell wide, for certain and alone: most text never gets past this test.
 _NARROW = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u2500-\u25fc\u2800-\u28ff]*")
 # A joiner in front of a letter makes it invisible to whoever measures, but not to the terminal.
-_STRAY_JOINER = re.compile("\u200d(?![\u2190-\u2bff\U0001f000-\U0001faff])")
+_STRAY_JOINER = re.compile("\u200d(?![\u2190-\u23ff\u2440-\u2bff\U0001f000-\U0001faff])")
 _REGIONAL_INDICATOR = re.compile("[\U0001f1e6-\U0001f1ff]")
 _NEVER_FIRST = frozenset("，。、！？；：」』）】》〉”’…·ーっッゃゅょャュョ々％")
 _NEVER_LAST = frozenset("「『（【《〈“‘")
@@ -190,10 +190,17 @@ class Row(NamedTuple):
     """How many characters of that line come before this row."""
     fill: str = ""
     """The role of the cells after the text."""
+    lead: int = 0
+    """How many characters stand before those of the source, such as a list's marker."""
 
     @property
     def text(self) -> str:
         return "".join(span.text for span in self.spans)
+
+    @property
+    def content(self) -> str:
+        """The text without what stands before it."""
+        return self.text[self.lead :]
 
 
 BLANK = Row()
@@ -213,14 +220,25 @@ def wrap_spans(
 
     What stands before counts towards the width. The text must be drawable and without newlines.
     """
-    text = "".join(span.text for span in spans)
-    first_cells = cell_len("".join(span.text for span in first))
-    rest_cells = cell_len("".join(span.text for span in rest))
+    text = spans[0].text if len(spans) == 1 else "".join(span.text for span in spans)
+    first_cells, rest_cells = _cells(first), _cells(rest)
+    if len(text) <= width - first_cells and text.isascii():
+        shown = (*first, *(span for span in spans if span.text))
+        return [Row(shown, line, 0, fill, _length(first))]
     rows: list[Row] = []
     for start, end in wrap(text, width - first_cells, hang=rest_cells - first_cells, words=words):
         before = rest if rows else first
-        rows.append(Row((*before, *cut_spans(spans, start, end)), line, start, fill))
+        shown = (*before, *cut_spans(spans, start, end))
+        rows.append(Row(shown, line, start, fill, _length(before)))
     return rows
+
+
+def _length(spans: Sequence[Span]) -> int:
+    return sum(len(span.text) for span in spans)
+
+
+def _cells(spans: Sequence[Span]) -> int:
+    return sum(cell_len(span.text) for span in spans)
 
 
 def cut_spans(spans: Sequence[Span], start: int, end: int) -> Iterator[Span]:

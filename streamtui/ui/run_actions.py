@@ -92,6 +92,8 @@ class RunActions:
         if pane.state.session_id not in self._app.panes.endpoints:
             self._app.notice(not_configured(pane.state.endpoint), severity="warning")
             return
+        if not await self._app.texts.have(pane.state):
+            return
         # Reopened, and nothing asked since: the engine has messages here, no turn to repeat.
         session_id = await self._app.panes.start_over(pane.state.session_id)
         self._app.doors.send(session_id, last.prompt)
@@ -109,7 +111,8 @@ class RunActions:
         if session_id not in self._app.panes.endpoints:
             self._app.notice(not_configured(pane.state.endpoint), severity="warning")
             return
-        self.change_prompt(await self._app.panes.fork(session_id))
+        if await self._app.texts.have(pane.state):
+            self.change_prompt(await self._app.panes.fork(session_id))
 
     def change_prompt(self, prompt: str) -> None:
         """Put a prompt into the bar, to be changed and sent to the current pane alone."""

@@ -122,6 +122,12 @@ __all__ = [
 def apply(state: AppState, event: Event) -> None:
     """Bring the state up to date with one event; events come in the order of their `seq`."""
     state.events_seen += 1
+    if isinstance(event.body, Chunk):
+        # Nearly all events are, so they are asked for first.
+        if (pane := state.panes.get(event.session_id)) is not None:
+            pane.revision += 1
+            _receive(pane, event, event.body)
+        return
     if isinstance(event.body, JournalStopped | JournalResumed):
         _note_journal(state, event)
     pane = _pane_for(state, event)
@@ -148,8 +154,6 @@ def apply(state: AppState, event: Event) -> None:
         case ResponseStarted():
             pane.last_data = event.mono
             _note(pane, event.run_id, event.body)
-        case Chunk():
-            _receive(pane, event, event.body)
         case KeepAliveReceived():
             pane.keep_alive = event.body.comment
         case StreamStalled():

@@ -40,9 +40,12 @@ class Line(Painted):
 
 
 def summary_groups(
-    state: AppState, panes: int, clock: Clock, *, host: str, layout: str
+    state: AppState, panes: int, clock: Clock, *, host: str, layout: str, written: float = 0.0
 ) -> list[Words]:
-    """What the top line says: program, panes, figures, place and time."""
+    """What the top line says: program, panes, figures, place and time.
+
+    `written` is how many bytes a second go to the terminal.
+    """
     live, failed = live_count(state), failed_count(state)
     counts = [(f"{panes} pane{'' if panes == 1 else 's'}", "foreground")]
     if live:
@@ -52,6 +55,8 @@ def summary_groups(
     figures = [(f"{total_rate(state, clock.mono()):.0f} tok/s", "foreground")] if live else []
     if cost := total_cost(state):
         figures.append((money(cost), "muted"))
+    if live and written:
+        figures.append((f"{written / 1024:.0f} KiB/s", "muted"))
     at = time.strftime("%H:%M", time.localtime(clock.wall()))
     name = [("streamtui", "primary bold"), (layout or "default", "muted")]
     if state.not_saved_since is not None:

@@ -20,6 +20,11 @@ from streamtui.config.toml_lines import KeyPath, TomlFile, dotted, read_toml, sh
 from streamtui.config.values import nearest
 from streamtui.errors import ConfigError
 
+FEW_COLORS = "terminal"
+"""The theme for sixteen colours and less: it has no background of its own."""
+MANY_COLORS = frozenset(("256", "truecolor"))
+"""Rich's names for terminals on which every theme looks as it is meant to."""
+
 
 class Palette(Struct, frozen=True):
     """The colours from which Textual derives those of its widgets."""

@@ -36,6 +36,8 @@ class Toast(NamedTuple):
 def toast_for(event: Event, pane: PaneState | None) -> Toast | None:
     """The notice for an event, if it deserves one; `pane` has had the event applied."""
     match event.body:
+        case Chunk():
+            return _malformed_toast(event, pane)
         case JournalStopped() | JournalReplaced():
             return Toast("error", "Not saved", _journal_words(event.body))
         case JournalResumed():
@@ -46,8 +48,6 @@ def toast_for(event: Event, pane: PaneState | None) -> Toast | None:
             return Toast("error", "Answer cut off", _toast_words(pane, event.body))
         case RetryScheduled():
             return Toast("warning", "Trying again", _toast_words(pane, event.body) + ".")
-        case Chunk():
-            return _malformed_toast(event, pane)
         case _:
             return None
 

@@ -10,13 +10,15 @@ from streamtui.ui.blocks import (
     FoldBlock,
     Kind,
     NoteBlock,
-    PromptBlock,
     TextBlock,
     ToolHeadBlock,
-    count_words,
+    WordCount,
+    prompt_blocks,
 )
 from streamtui.ui.border_text import phase_role
 from streamtui.ui.pane_state import GLYPHS, ToolCall, Turn
+from streamtui.ui.rows import Row, Span, wrap_spans
+from streamtui.ui.stretches import seam
 
 _LINES_PER_CALL = 1_000_000
 _USUAL_REASONS = frozenset(
@@ -63,33 +65,42 @@ class GrowingBlocks:
             self.blocks.append(self._last)
         *lines, tail = text.split("\n")
         for line in lines:
-            self._last.take(line)
+            self._add(line)
             if self._last.is_full:
-                self._go_on()
+                self._go_on(self._last.first_line + self._last.line_count, 0)
             else:
                 self._last.take("\n")
-        self._last.take(tail)
+        self._add(tail)
 
-    def _go_on(self) -> None:
-        """Close a long block and go on with the next line in another one."""
+    def _add(self, text: str) -> None:
+        """Text within a line, which may get too long for one block."""
+        while (cut := seam(text, self._last.line_chars)) is not None:
+            self._last.take(text[:cut])
+            line = self._last.first_line + self._last.line_count - 1
+            self._go_on(line, self._last.end_offset)
+            text = text[cut:]
+        self._last.take(text)
+
+    def _go_on(self, line: int, offset: int) -> None:
+        """Close a long block and go on in another one."""
         self._last.close()
-        first_line = self._last.first_line + self._last.line_count
-        self._last = TextBlock(self._kind, self._role, gap=0, first_line=first_line)
+        self._last = TextBlock(self._kind, self._role, gap=0, first_line=line, first_offset=offset)
         self.blocks.append(self._last)
 
 
 class TurnView:
     """The blocks of a turn; `sync` brings them up to date."""
 
-    def __init__(self, turn: Turn, *, gap: int) -> None:
+    def __init__(self, turn: Turn, *, gap: int, folded: bool = False) -> None:
         self.turn = turn
         self.blocks: list[Block] = []
-        self._prompt = PromptBlock(turn.prompt, gap=gap)
+        self._prompt = prompt_blocks(turn.prompt, gap=gap)
         self._reasoning = GrowingBlocks(turn.reasoning_pieces, "reasoning", "reasoning")
         self._answer = GrowingBlocks(turn.text_pieces, "answer", "")
         self._refusal = GrowingBlocks(turn.refusal_pieces, "refusal", "warning")
         self._tools: dict[int, tuple[ToolHeadBlock, GrowingBlocks]] = {}
-        self._folded = False
+        self._words = WordCount(turn.reasoning_pieces)
+        self._folded = folded
         self._fold = FoldBlock(0, folded=False)
         self._fold_key = (0, False)
         self._closed: list[Block] | None = None
@@ -100,12 +111,19 @@ class TurnView:
 
     def sync(self, *, may_fold: bool, show_reasoning: bool) -> None:
         """Take what has come. Reasoning is folded only when `may_fold`: nobody reads it then."""
-        if self.turn.end is None:
+        if self.turn.let_go:
+            answer = self._closed = self._closed or [AbsentBlock(self.turn)]
+        elif self.turn.end is None:
             answer = self._sync_open()
         else:
             answer = self._closed = self._closed or self._close()
         self._folded = self._is_answering and not show_reasoning and (may_fold or self._folded)
-        self.blocks = [self._prompt, *self._reasoning_blocks(), *answer, *self._notes()]
+        self.blocks = [*self._prompt, *self._reasoning_blocks(), *answer, *self._notes()]
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether there is reasoning, and it is not shown."""
+        return self._folded and bool(self._reasoning.blocks)
 
     @property
     def _is_answering(self) -> bool:
@@ -161,7 +179,7 @@ class TurnView:
         key = (len(self.turn.reasoning_pieces), self._folded)
         if self._fold_key != key:
             self._fold_key = key
-            self._fold = FoldBlock(count_words(self.turn.reasoning), folded=self._folded)
+            self._fold = FoldBlock(self._words.count(), folded=self._folded)
         return [self._fold] if self._folded else [self._fold, *blocks]
 
     def _notes(self) -> Iterator[Block]:
@@ -175,7 +193,7 @@ class TurnView:
             yield _end_note(turn, describe(RunCancelled(metrics)).words)
         elif turn.end == "done" and (turn.finish_reason or "").lower() not in _USUAL_REASONS:
             yield NoteBlock("▪", f"the endpoint ended it: {turn.finish_reason}", "muted")
-        elif turn.end == "done" and not (self._is_answered or turn.reasoning_pieces):
+        elif turn.end == "done" and not (self._is_answered or turn.reasoning_pieces or turn.let_go):
             yield NoteBlock("▪", "the answer is empty", "muted")
         if turn.superseded:
             yield NoteBlock("↻", "asked again below; this answer is not sent back", "muted")
@@ -184,7 +202,8 @@ class TurnView:
         """The block and row that show a spot, or what stands nearest before it."""
         index = 0
         for number, block in enumerate(self.blocks):
-            if block.kind == spot.kind and block.first_line <= spot.line:
+            begins = (block.first_line, block.first_offset)
+            if block.kind == spot.kind and begins <= (spot.line, spot.offset):
                 index = number
         row = 0
         for number, candidate in enumerate(self.blocks[index].rows(width)):
@@ -198,7 +217,26 @@ class TurnView:
         for candidate in block.rows(width)[row:]:
             if candidate.line >= 0:
                 return Spot(block.kind, candidate.line, candidate.offset)
-        return Spot(block.kind, block.first_line, 0)
+        return Spot(block.kind, block.first_line, block.first_offset)
+
+
+class AbsentBlock(Block):
+    """Stands for the text of a turn that is not in memory."""
+
+    kind: Kind = "answer"
+    gap = 1
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__()
+        self.turn = turn
+
+    def layout(self, width: int) -> list[Row]:
+        what = f"{self.turn.let_go:,} characters"
+        if self.turn.is_lost:
+            words = f"{what} that could not be brought back from the history"
+        else:
+            words = f"{what} come back from the history …"
+        return wrap_spans([Span(f"… {words}", "reasoning")], width, line=0)
 
 
 def _new_tool(

@@ -1,13 +1,13 @@
 """What keys do to the view: reading and copying, the event log, screens over the console."""
 
 import asyncio
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamtui.errors import ConfigError
 from streamtui.safe_text import safe_line
 from streamtui.ui import editor
+from streamtui.ui.copying import CodePiece, answer_in, code_in, conversation
 from streamtui.ui.pane import Pane
 from streamtui.ui.screens.errors import Errors
 from streamtui.ui.screens.event_detail import EventDetail
@@ -15,14 +15,13 @@ from streamtui.ui.screens.help import Help
 from streamtui.ui.screens.palette import Palette
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamtui.events import Event
     from streamtui.ui.app import StreamTUIApp
     from streamtui.ui.event_log import EventLog
+    from streamtui.ui.pane_state import Turn
     from streamtui.ui.transcript import Transcript
-
-_FENCE = re.compile(
-    r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
-)
 
 
 class ReadingActions:
@@ -77,28 +76,91 @@ class ReadingActions:
         if self._pane:
             self._pane.transcript.toggle_reasoning()
 
-    def copy_answer(self) -> None:
-        """The last answer of this pane, as the model wrote it."""
-        turns = self._pane.state.turns if self._pane else []
-        self._copy(next((turn.text for turn in reversed(turns) if turn.text), ""), "answer")
+    # Words that are looked for
 
-    def copy_code(self) -> None:
-        """The last code block of this pane, without its fences."""
-        turns = self._pane.state.turns if self._pane else []
-        blocks = [match[2] for turn in turns for match in _FENCE.finditer(turn.text)]
-        self._copy(blocks[-1] if blocks else "", "code block")
+    @property
+    def is_searching(self) -> bool:
+        """Whether a pane has the focus in which words are looked for."""
+        pane = self._screen.focused
+        return isinstance(pane, Pane) and bool(pane.transcript.searched)
 
-    def copy_all(self) -> None:
+    async def find(self) -> None:
+        """Type what is looked for in this pane."""
+        if self._pane is None or not self._pane.state.turns:
+            self._app.notice("There is nothing to look through here.")
+            return
+        # Imported here: nobody looks for anything before the first frame.
+        from streamtui.ui.search_field import SearchField
+
+        await self._have_all()
+        await SearchField(self._pane).open()
+
+    def find_next(self) -> None:
+        """The next place, round the end."""
+        if self._pane:
+            self._pane.transcript.find_next()
+
+    def find_previous(self) -> None:
+        """The place before, round the start."""
+        if self._pane:
+            self._pane.transcript.find_next(-1)
+
+    def end_search(self) -> None:
+        """Nothing is looked for any more."""
+        if self._pane:
+            self._pane.transcript.end_search()
+            self._screen.update_lines()
+
+    # Copying
+
+    async def _have_all(self) -> None:
+        if self._pane:
+            await self._app.texts.make_whole(self._pane.state, self._turns)
+
+    @property
+    def _turns(self) -> "list[Turn]":
+        return self._pane.state.turns if self._pane else []
+
+    async def copy_answer(self) -> None:
+        """The last answer of this pane, or the one that is read, as the model wrote it."""
+        await self._have_all()
+        read = self._pane.transcript.turn_in_view if self._pane else None
+        self._copy(answer_in(self._turns, read), "answer")
+
+    async def copy_code(self) -> None:
+        """The code block in view, or one of a list; without its fences."""
+        await self._have_all()
+        pieces = code_in(self._turns)
+        seen = self._pane.transcript.answer_lines_in_view() if self._pane else {}
+        in_view = [piece for piece in pieces if _is_seen(piece, seen)]
+        if len(in_view) == 1 or len(pieces) <= 1:
+            found = [piece.text for piece in in_view or pieces]
+            self._copy(found[0] if found else "", "code block")
+            return
+        # Imported here: nobody copies anything before the first frame.
+        from streamtui.ui.screens.code import CodeChooser
+
+        def copy(index: str | None) -> None:
+            if index is not None:
+                self._copy(pieces[int(index)].text, "code block")
+
+        self._app.push_screen(CodeChooser(pieces), copy)
+
+    async def copy_all(self) -> None:
         """The whole conversation of this pane."""
-        turns = self._pane.state.turns if self._pane else []
-        parts = [f"> {turn.prompt}\n\n{turn.text}" for turn in turns]
-        self._copy("\n\n".join(parts), "conversation")
+        await self._have_all()
+        self._copy(conversation(self._turns), "conversation")
 
     def _copy(self, text: str, what: str) -> None:
         if text:
             self._app.copy_everywhere(text, what)
         else:
             self._app.notice(f"There is no {what} to copy here.")
+
+
+def _is_seen(piece: CodePiece, seen: "Mapping[int, set[int]]") -> bool:
+    """Whether a row of some code is among the lines in view, by turn."""
+    return not seen.get(piece.turn, set()).isdisjoint(range(piece.first_line, piece.last_line + 1))
 
 
 class LogActions:

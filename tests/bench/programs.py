@@ -132,11 +132,15 @@ class Terminal:
                 data = os.read(self._master, 1 << 16)
             except OSError:
                 return
-            with self._changed:
-                self.received += len(data)
-                self.tail += data
-                del self.tail[: -(1 << 20)]
-                self._changed.notify_all()
+            self.take(data)
+
+    def take(self, data: bytes) -> None:
+        """What has been read."""
+        with self._changed:
+            self.received += len(data)
+            self.tail += data
+            del self.tail[: -(1 << 20)]
+            self._changed.notify_all()
 
 
 def cpu_seconds(pid: int) -> float:

@@ -1,19 +1,25 @@
 """An endpoint that is never the bottleneck: raw HTTP, chunks made before they are needed.
 
-    python -m tests.bench.server
+    python -m tests.bench.server [--tell]
 
-The model says what comes: `tokens/RATE/COUNT`, RATE 0 for as fast as it is taken. Prints its URL.
+The model says what comes: `KIND/RATE/COUNT`, RATE 0 for as fast as it is taken. KIND is `tokens`,
+`fence` (Markdown, most of it one block of code) or `line` (a single line without a blank).
+Prints its URL, and with `--tell` the monotonic second at which the last token of each answer left.
 """
 
 import asyncio
 import json
 import sys
+import time
+from collections.abc import Callable
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
     b"Connection: close\r\n\r\n"
 )
 WORDS = ("Spark", "ling ", "water", ", ", "clear ", "and ", "bright", ".\n", "You ", "dance ")
+LAST_WORD = "jq\N{SNOWMAN}"
+"""How an answer ends that is not made of plain tokens: seen nowhere else."""
 BURST = 200
 """Tokens in one write where there is no rate."""
 
@@ -23,19 +29,47 @@ def token(number: int) -> str:
     return WORDS[number % len(WORDS)]
 
 
+def fence_token(number: int) -> str:
+    """The same of an answer that explains a little, and then is code of ten characters a token."""
+    if number < len(WORDS):
+        return WORDS[number]
+    if number == len(WORDS):
+        return "\n## The code\n\n```python\n"
+    return ("    total ", "= weigh(1,", f" {number:>6})\n")[number % 3]
+
+
+def line_token(number: int) -> str:
+    """The same of a line that never ends, as a token of a file in base64."""
+    return f"{number % 10_000:>050}"
+
+
+KINDS: dict[str, Callable[[int], str]] = {
+    "tokens": token,
+    "fence": fence_token,
+    "line": line_token,
+}
+
+
 def chunk(data: str) -> bytes:
     body = f"data: {data}\n\n".encode()
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 
-def frames() -> list[bytes]:
-    """One frame for each word."""
-    return [
-        chunk(json.dumps({"choices": [{"index": 0, "delta": {"content": word}}]})) for word in WORDS
-    ]
+def frame(word: str) -> bytes:
+    return chunk(json.dumps({"choices": [{"index": 0, "delta": {"content": word}}]}))
 
 
-FRAMES = frames()
+FRAMES = [frame(word) for word in WORDS]
+
+
+def frames(kind: str, count: int) -> list[bytes]:
+    """All frames of an answer; plain ones are few and come again and again."""
+    if kind == "tokens":
+        return FRAMES
+    token_of = KINDS[kind]
+    return [*(frame(token_of(number)) for number in range(count - 1)), frame(LAST_WORD)]
+
+
 END = (
     chunk(json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
     + chunk("[DONE]")
@@ -52,25 +86,28 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             if line.lower().startswith(b"content-length:")
         )
         model = json.loads(await reader.readexactly(length))["model"]
-        _, rate, count = model.split("/")
+        kind, rate, count = model.split("/")
+        made = frames(kind, int(count))
         writer.write(HEAD)
-        await stream(writer, float(rate), int(count))
+        await stream(writer, made, float(rate), int(count))
         writer.write(END)
         await writer.drain()
+        if "--tell" in sys.argv:
+            print(time.monotonic(), flush=True)
     except (OSError, asyncio.IncompleteReadError):
         pass
     finally:
         writer.close()
 
 
-async def stream(writer: asyncio.StreamWriter, rate: float, count: int) -> None:
+async def stream(writer: asyncio.StreamWriter, made: list[bytes], rate: float, count: int) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     sent = 0
     while sent < count:
         due = min(count, int((loop.time() - began) * rate) + 1) if rate else sent + BURST
         due = min(due, count)
-        writer.write(b"".join(FRAMES[n % len(FRAMES)] for n in range(sent, due)))
+        writer.write(b"".join(made[n % len(made)] for n in range(sent, due)))
         sent = due
         await writer.drain()
         if rate:

@@ -110,3 +110,34 @@ async def test_the_console_comes_up_and_goes(program: Program) -> None:
         seen += await asyncio.to_thread(os.read, master, 65536)
     assert await process.wait() == 0
     os.close(master)
+
+
+async def test_without_a_terminal_a_prompt_is_answered_as_text(program: Program) -> None:
+    ended = await program.run("-e", "demo/verse", "-e", "demo/tools", "-p", "hi")
+    assert ended.code == 0
+    assert "Scripted by demo/verse" in ended.out
+    assert "Scripted by demo/tools" in ended.out
+    assert "standard input is no terminal for a console: this is `streamtui run`" in ended.err
+
+
+async def test_without_a_terminal_and_a_prompt_it_says_what_to_do(program: Program) -> None:
+    ended = await program.run()
+    assert ended.code == 2
+    assert "-p PROMPT" in ended.err
+    assert "ssh -t" in ended.err
+    assert not ended.out
+
+
+async def test_a_terminal_that_is_dumb_gets_text(program: Program) -> None:
+    program.environ["TERM"] = "dumb"
+    master, slave = os.openpty()
+    arguments = ("-e", "demo/verse", "-p", "hi")
+    process = await program.start(*arguments, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    seen = b""
+    while b"Scripted by demo/verse" not in seen:
+        seen += await asyncio.to_thread(os.read, master, 65536)
+    assert await process.wait() == 0
+    os.close(master)
+    assert b"TERM=dumb" in seen
+    assert b"\x1b" not in seen

@@ -38,6 +38,7 @@ class Terminal(PtyProgram):
         self._may_read = Event()
         self._may_read.set()
         self._hung_up = False
+        self._seconds_per_byte = 0.0
         super().__init__(pid, master, columns, rows)
         self.modes_before = self.modes()
 
@@ -50,6 +51,11 @@ class Terminal(PtyProgram):
         self.stop_reading()
         self.press(REDRAW * 30)
         until(lambda: _sleeps_for(self.pid, 0.5), "the program stands still")
+
+    def read_slowly(self, bytes_per_second: float) -> None:
+        """From now on no more is taken in a second, as by a thin line."""
+        self.most_at_once = 512
+        self._seconds_per_byte = 1 / bytes_per_second
 
     def read_again(self) -> None:
         self._may_read.set()
@@ -88,8 +94,10 @@ class Terminal(PtyProgram):
     def _read(self) -> None:
         while not self._stop.is_set():
             self._may_read.wait()
+            before = len(self.received)
             if not self._read_some():
                 return
+            self._stop.wait((len(self.received) - before) * self._seconds_per_byte)
 
 
 @contextmanager

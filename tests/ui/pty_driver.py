@@ -27,6 +27,9 @@ class PtyProgram:
 
     deadline = DEADLINE
 
+    most_at_once = 65536
+    """Bytes that are taken in one go."""
+
     def __init__(self, pid: int, master: int, columns: int, rows: int) -> None:
         self.pid = pid
         self.received = bytearray()
@@ -105,7 +108,7 @@ class PtyProgram:
         if not ready:
             return True
         try:
-            data = os.read(self._master, 65536)
+            data = os.read(self._master, self.most_at_once)
         except OSError as error:
             if error.errno == errno.EIO:
                 return False

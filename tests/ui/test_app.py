@@ -546,7 +546,7 @@ async def test_no_size_of_the_terminal_is_too_odd(size: tuple[int, int]) -> None
         await c.ask("and more")
         await c.press("alt+z", "alt+l", "f1", "escape", "ctrl+p", "escape")
         await c.pilot.resize_terminal(80, 24)
-        await c.until_shown("queued 1: and more")
+        await c.until_shown("queued 1: and m")
 
 
 async def test_sixty_four_panes_open_at_once() -> None:
@@ -555,7 +555,7 @@ async def test_sixty_four_panes_open_at_once() -> None:
             c.doors.answer(session, "token")
         await c.until(lambda: c.screen_text().count("token") >= 64, "all of them")
         await c.pilot.resize_terminal(80, 24)
-        await c.until_shown(" 1 ● demo")
+        await c.until_shown(" 1 ● verse")
 
 
 async def test_warnings_of_the_configuration_are_toasts() -> None:

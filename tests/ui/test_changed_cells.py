@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 import pyte
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.color import Color
@@ -24,11 +25,17 @@ STYLES = (
     Style(color=Color.from_ansi(2), bgcolor=Color.from_ansi(4)),
 )
 CONSOLE = Console(force_terminal=True, color_system="256", width=WIDTH)
+PLAIN = [*"ab -─│水气Ａ👍"]
 # Without U+200D and U+FE0F: pyte drops what follows them in the same write.
-CHARACTERS = [*"ab -─│水气Ａ👍", "e\u0301", "👩🏽", "🇩🇪"]
-TEXTS = st.lists(st.sampled_from(CHARACTERS), max_size=12).map("".join)
-PIECES = st.lists(st.tuples(TEXTS, st.sampled_from(STYLES)), max_size=5)
-FRAMES = st.lists(st.tuples(st.integers(0, HEIGHT - 1), PIECES), min_size=1, max_size=12)
+JOINING = ["e\u0301", "👩🏽", "🇩🇪"]
+Frames = list[tuple[int, list[tuple[str, Style]]]]
+
+
+def frames_of(characters: list[str]) -> st.SearchStrategy[Frames]:
+    """Changes of rows, one after the other."""
+    texts = st.lists(st.sampled_from(characters), max_size=12).map("".join)
+    pieces = st.lists(st.tuples(texts, st.sampled_from(STYLES)), max_size=5)
+    return st.lists(st.tuples(st.integers(0, HEIGHT - 1), pieces), min_size=1, max_size=12)
 
 
 def strip_of(pieces: list[tuple[str, Style]]) -> Strip:
@@ -59,6 +66,10 @@ class Terminal:
         self.written += len(text)
         self._stream.feed(text)
 
+    def text(self, y: int) -> list[str]:
+        """What stands in each column of a row."""
+        return [self._screen.buffer[y][x].data for x in range(WIDTH)]
+
     def cells(self) -> list[list[object]]:
         buffer = self._screen.buffer
         return [[buffer[y][x] for x in range(WIDTH)] for y in range(HEIGHT)]
@@ -71,14 +82,16 @@ def through(shadow: Shadow, update: ChopsUpdate | LayoutUpdate) -> str:
 
 
 def blank() -> LayoutUpdate:
-    rows: list[Iterable[Strip]] = [[strip_of([])] for _ in range(HEIGHT)]
+    return whole_of([strip_of([])] * HEIGHT)
+
+
+def whole_of(strips: list[Strip]) -> LayoutUpdate:
+    rows: list[Iterable[Strip]] = [[strip] for strip in strips]
     return LayoutUpdate(rows, Region(0, 0, WIDTH, HEIGHT))
 
 
-@given(FRAMES)
-def test_the_screen_is_the_same_as_if_all_had_been_written(
-    frames: list[tuple[int, list[tuple[str, Style]]]],
-) -> None:
+@given(frames_of(PLAIN))
+def test_the_screen_is_the_same_as_if_textual_had_written_all(frames: Frames) -> None:
     shadow, ours, textuals = Shadow(), Terminal(), Terminal()
     ours.write(through(shadow, blank()))
     textuals.write(blank().render_segments(CONSOLE))
@@ -86,6 +99,19 @@ def test_the_screen_is_the_same_as_if_all_had_been_written(
         ours.write(through(shadow, update_of(y, strip_of(pieces))))
         textuals.write(update_of(y, strip_of(pieces)).render_segments(CONSOLE))
         assert ours.cells() == textuals.cells()
+
+
+@given(frames_of(PLAIN + JOINING))
+def test_the_screen_is_the_same_as_if_all_had_been_drawn_anew(frames: Frames) -> None:
+    shadow, ours = Shadow(), Terminal()
+    rows = [strip_of([])] * HEIGHT
+    ours.write(through(shadow, whole_of(rows)))
+    for y, pieces in frames:
+        rows[y] = strip_of(pieces)
+        ours.write(through(shadow, update_of(y, rows[y])))
+        anew = Terminal()
+        anew.write(through(Shadow(), whole_of(rows)))
+        assert ours.cells() == anew.cells()
 
 
 def test_a_row_that_is_there_already_is_not_written() -> None:
@@ -114,9 +140,53 @@ def test_what_was_forgotten_is_written_again() -> None:
 
 
 def test_a_full_repaint_writes_everything_whatever_is_there() -> None:
-    shadow = Shadow()
-    through(shadow, blank())
-    assert through(shadow, blank()) == blank().render_segments(CONSOLE)
+    shadow, terminal = Shadow(), Terminal()
+    through(shadow, update_of(1, strip_of([("hello", STYLES[1])])))
+    terminal.write("strange " * WIDTH)
+    terminal.write(through(shadow, blank()))
+    fresh = Terminal()
+    fresh.write(blank().render_segments(CONSOLE))
+    assert terminal.cells() == fresh.cells()
+
+
+JOINED = "ab 👩\u200d💻 cd"
+"""Two cells for us, four for the emulator."""
+
+
+def row_with_a_border(joined: str) -> list[Strip]:
+    inner = Strip([Segment(joined, STYLES[1])])
+    inner = inner.adjust_cell_length(WIDTH - 1, STYLES[1])
+    return [inner, Strip([Segment("│", STYLES[2])])]
+
+
+def chops_of(*strips: Strip) -> ChopsUpdate:
+    starts = [0, strips[0].cell_length]
+    chops: list[dict[int, Strip | None]] = [dict(zip(starts, strips, strict=False))]
+    return ChopsUpdate(chops, [(0, 0, WIDTH)], [[WIDTH - 1, WIDTH]])
+
+
+@pytest.mark.parametrize("before", ["", " " * (WIDTH - 4)], ids=["in the middle", "at the edge"])
+def test_what_stands_beside_characters_that_join_stays_in_its_column(before: str) -> None:
+    shadow, terminal = Shadow(), Terminal()
+    rows: list[Iterable[Strip]] = [row_with_a_border(before), *[[strip_of([])]] * (HEIGHT - 1)]
+    terminal.write(through(shadow, LayoutUpdate(rows, Region(0, 0, WIDTH, HEIGHT))))
+    inner = row_with_a_border(before + JOINED)[0]
+    terminal.write(through(shadow, chops_of(inner.crop(0, WIDTH - 1))))
+    shown = terminal.text(0)
+    assert shown[WIDTH - 1] == "│"
+    if not before:
+        assert shown[6:8] == ["c", "d"]
+
+
+@pytest.mark.parametrize("joined", [JOINED, "🇩🇪 cd ef", "e\u0301e cd"])
+def test_a_full_repaint_keeps_columns_beside_characters_that_join(joined: str) -> None:
+    terminal = Terminal()
+    terminal.write("x" * WIDTH)
+    rows: list[Iterable[Strip]] = [row_with_a_border(joined), *[[strip_of([])]] * (HEIGHT - 1)]
+    terminal.write(through(Shadow(), LayoutUpdate(rows, Region(0, 0, WIDTH, HEIGHT))))
+    shown = terminal.text(0)
+    assert shown[WIDTH - 1] == "│"
+    assert "x" not in shown
 
 
 def test_another_style_is_a_change() -> None:
@@ -172,8 +242,10 @@ def test_a_row_with_characters_that_join_is_written_whole_or_not_at_all() -> Non
     through(shadow, blank())
     first = strip_of([("ab 👩\u200d💻 cd", STYLES[0])])
     second = strip_of([("ab 👩\u200d💻 ce", STYLES[0])])
-    assert "ab 👩\u200d💻 cd" in through(shadow, update_of(0, first))
-    assert "ab 👩\u200d💻 ce" in through(shadow, update_of(0, second))
+    for strip, end in ((first, " cd"), (second, " ce")):
+        written = through(shadow, update_of(0, strip))
+        assert "ab 👩\u200d💻" in written
+        assert end in written
     assert through(shadow, update_of(0, second)) == ""
 
 

@@ -1,14 +1,6 @@
-"""Pane order, marks, targets, and where panes go."""
-
-from itertools import pairwise
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from textual.geometry import Region, Size
+"""Pane order, marks, targets."""
 
 from streamtui.ui.desk import LAYOUTS, Desk, Target
-from streamtui.ui.tiling import MIN_HEIGHT, MIN_WIDTH, neighbour, tile
 
 
 def desk_of(count: int) -> Desk:
@@ -78,66 +70,3 @@ def test_layouts_go_round_and_end_a_zoom() -> None:
     desk.zoomed = True
     assert [desk.cycle_layout() for _ in LAYOUTS] == [*LAYOUTS[1:], LAYOUTS[0]]
     assert not desk.zoomed
-
-
-@given(
-    st.sampled_from(LAYOUTS),
-    st.integers(1, 64),
-    st.integers(0, 63),
-    st.builds(Size, st.integers(1, 300), st.integers(1, 100)),
-)
-def test_tiles_cover_the_whole_without_overlap(
-    layout: str, count: int, current: int, size: Size
-) -> None:
-    regions = tile(layout, count, current % count, size)
-    if regions is None:
-        assert count > 1
-        return
-    assert len(regions) == count
-    assert sum(region.area for region in regions) == size.area
-    for place, region in enumerate(regions):
-        assert Region(0, 0, *size).contains_region(region)
-        assert not any(region.overlaps(other) for other in regions[place + 1 :])
-        assert count == 1 or (region.width >= MIN_WIDTH and region.height >= MIN_HEIGHT)
-
-
-@pytest.mark.parametrize(
-    ("size", "count", "rows"),
-    [
-        (Size(80, 14), 4, [2, 2]),
-        (Size(80, 19), 3, [2, 1]),
-        (Size(120, 35), 2, [2]),
-        (Size(200, 44), 3, [3]),
-        (Size(200, 44), 9, [3, 3, 3]),
-    ],
-)
-def test_the_grid_has_panes_of_a_readable_shape(size: Size, count: int, rows: list[int]) -> None:
-    regions = tile("grid", count, 0, size)
-    assert regions is not None
-    tops = sorted({region.y for region in regions})
-    assert [sum(region.y == top for region in regions) for top in tops] == rows
-
-
-def test_too_many_panes_become_tabs() -> None:
-    assert tile("grid", 16, 0, Size(80, 14)) is None
-    assert tile("columns", 4, 0, Size(80, 14)) is None
-    assert tile("tabs", 2, 0, Size(200, 50)) is None
-
-
-def test_neighbours_in_a_grid_of_six() -> None:
-    regions = tile("grid", 6, 0, Size(180, 40))
-    assert regions is not None
-    assert neighbour(regions, 0, 1, 0) == 1
-    assert neighbour(regions, 1, 0, 1) == 4
-    assert neighbour(regions, 5, -1, 0) == 4
-    assert neighbour(regions, 4, 0, -1) == 1
-    assert neighbour(regions, 0, -1, 0) == 0
-    assert neighbour(regions, 2, 1, 0) == 2
-
-
-def test_the_current_pane_is_the_main_one() -> None:
-    regions = tile("main", 4, 2, Size(160, 40))
-    assert regions is not None
-    assert regions[2] == Region(0, 0, 96, 40)
-    stack = [regions[place] for place in (0, 1, 3)]
-    assert all(above.bottom == below.y for above, below in pairwise(stack))

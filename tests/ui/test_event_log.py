@@ -27,9 +27,11 @@ from streamtui.events import (
     StreamStalled,
     TextDelta,
 )
-from streamtui.ui.event_log import EventLog, log_row
-from streamtui.ui.log_store import LogStore
+from streamtui.ui import event_log
+from streamtui.ui.event_log import SCANNED_AT_ONCE, EventLog, log_row
+from streamtui.ui.log_store import Entry, LogStore
 from streamtui.ui.log_words import event_name, payload
+from streamtui.ui.rows import Row
 from tests.ui.script import LOST, OVERLOADED, Script
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "security_cases.json").read_text())
@@ -43,6 +45,10 @@ class Page(App[None]):
         self.log_view = EventLog(capacity=capacity)
         self.opened: list[Event] = []
         self.moves = 0
+        self.others = 0
+
+    def action_others_key(self) -> None:
+        self.others += 1
 
     def compose(self) -> ComposeResult:
         yield self.log_view
@@ -139,7 +145,7 @@ def test_payloads_tell_reasoning_apart_and_merged_chunks() -> None:
 def test_errors_have_a_sign_and_a_colour() -> None:
     store = LogStore(10)
     for body in (RunFailed(LOST, Metrics()), RetryScheduled(2, 3, 1.0, OVERLOADED)):
-        store.append(Event(1, 0, 0, "s1", "r1", body), 1)
+        store.append([Event(1, 0, 0, "s1", "r1", body)], {"s1": 1}.get)
     failed, retry = (log_row(store[number], 100) for number in (0, 1))
     assert "✗ run_failed" in failed.text
     assert "state-failed" in [span.role for span in failed.spans]
@@ -150,7 +156,7 @@ def test_errors_have_a_sign_and_a_colour() -> None:
 @pytest.mark.parametrize("width", [20, 40, 64, 80, 120])
 def test_rows_never_wrap(width: int) -> None:
     store = LogStore(10)
-    store.append(Event(1, 0, 0, "s1", "r1", Chunk((TextDelta("天空 " * 100),))), 1)
+    store.append([Event(1, 0, 0, "s1", "r1", Chunk((TextDelta("天空 " * 100),)))], {"s1": 1}.get)
     row = log_row(store[0], width)
     assert len(row.text) <= max(width, 44)
 
@@ -190,7 +196,7 @@ async def test_pausing_holds_the_rows_and_counts_on() -> None:
         app.log_view.paused = True
         app.add(chunks(2_000, 10))
         assert app.payloads == ["tok6", "tok7", "tok8", "tok9"]
-        assert app.border[1] == " 2,010 · paused "
+        assert app.border[1] == " 2,010 · paused · 2,000 new "
         app.log_view.paused = False
         assert app.payloads[-1] == "tok2009"
 
@@ -248,18 +254,141 @@ async def test_a_filter_shows_what_matches_also_of_what_comes_later() -> None:
         assert app.border[0] == "events ─ all sessions "
 
 
+async def test_reading_is_not_disturbed_when_the_ring_moves_on() -> None:
+    app = Page(capacity=100)
+    async with app.run_test(size=(80, 4)):
+        app.add(chunks(100))
+        app.log_view.scroll_rows(-50)
+        app.add(chunks(500, 100))
+        assert app.payloads == ["tok46", "tok47", "tok48", "tok49"]
+        assert app.border[1] == " 600 · 550 below "
+        app.log_view.scroll_rows(-40)
+        assert app.payloads[0] == "tok6"
+        app.log_view.scroll_rows(60)
+        assert app.payloads[0] == "tok66"
+        app.log_view.scroll_rows(100)
+        assert app.log_view.following
+        assert app.payloads[-1] == "tok599"
+
+
+async def test_a_paused_log_can_be_read_and_filtered_as_it_was() -> None:
+    app = Page(capacity=100)
+    async with app.run_test(size=(80, 4)):
+        app.add(chunks(100))
+        app.log_view.paused = True
+        app.add(chunks(500, 100))
+        assert app.border[1] == " 600 · paused · 500 new "
+        app.log_view.page_up()
+        assert app.payloads[0] == "tok94"
+        app.log_view.set_filter("tok5")
+        app.log_view.follow()
+        assert app.payloads == ["tok56", "tok57", "tok58", "tok59"]
+        assert app.border[1] == " 100 of 100 · paused · 100 new "
+        app.log_view.paused = False
+        assert app.payloads[-1] == "tok599"
+        app.log_view.set_filter("")
+        assert app.border[1] == " 600 · follow "
+
+
+async def test_a_filter_that_leaves_only_what_is_further_up_shows_that() -> None:
+    app = Page()
+    async with app.run_test(size=(80, 4)):
+        app.add(chunks(100))
+        app.log_view.scroll_rows(-1)
+        app.log_view.set_filter("tok1")
+        assert app.payloads == ["tok16", "tok17", "tok18", "tok19"]
+
+
+async def test_a_changed_filter_lets_keys_have_their_turn() -> None:
+    app = Page(capacity=20_000)
+    async with app.run_test(size=(80, 4)) as pilot:
+        app.add(chunks(20_000))
+        app.log_view.set_filter("tok1")
+        assert app.payloads[-1] == "tok19999"
+        assert app.border[1] == f" {SCANNED_AT_ONCE:,} of 20,000 · follow "
+        app.log_view.set_filter("tok0")
+        app.log_view.set_filter("tok12")
+        app.add(chunks(1, 123_456))
+        await pilot.pause()
+        assert not app.log_view._scanning
+        assert app.border[1] == " 1,112 of 20,000 · follow "
+        assert app.payloads[-1] == "tok123456"
+
+
+async def test_marked_events_are_gone_to_and_nothing_is_hidden() -> None:
+    app = Page()
+    async with app.run_test(size=(80, 4)) as pilot:
+        app.add(chunks(100))
+        app.log_view.set_filter("?tok7")
+        app.log_view.focus()
+        assert app.payloads[-1] == "tok99"
+        await pilot.press("N")
+        await pilot.pause()
+        assert app.payloads[0] == "tok79"
+        assert app.rows[0].startswith("▸")
+        assert app.rows[1].startswith(" ")
+        await pilot.press("N", "N")
+        assert [row[0] for row in app.rows] == ["▸", "◆", "◆", " "]
+        await pilot.press("n", "enter")
+        assert app.opened[-1].seq == 78
+        await pilot.press(*["N"] * 20)
+        assert app.payloads[0] == "tok7"
+
+
+async def test_keys_of_a_search_are_free_while_nothing_is_searched_for() -> None:
+    app = Page()
+    async with app.run_test(size=(80, 4)) as pilot:
+        app.bind("n", "app.others_key")
+        app.add(chunks(10))
+        app.log_view.focus()
+        await pilot.press("n")
+        assert app.others == 1
+        app.log_view.set_filter("?tok7")
+        await pilot.press("n")
+        assert app.others == 1
+
+
+async def test_a_row_is_worded_when_it_is_seen_and_only_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worded: list[int] = []
+
+    def note(entry: Entry, width: int, *, marked: bool) -> Row:
+        worded.append(entry.event.seq)
+        return log_row(entry, width, marked=marked)
+
+    monkeypatch.setattr(event_log, "log_row", note)
+    app = Page()
+    async with app.run_test(size=(80, 4)) as pilot:
+        app.add(chunks(1_000))
+        app.add(chunks(1, 1_000))
+        app.log_view.focus()
+        await pilot.press("k")
+        assert worded == [*range(996, 1_000), 1_000]
+        app.log_view.display = False
+        await pilot.pause()
+        app.add(chunks(100, 1_001))
+        await pilot.pause()
+        assert worded[-1] == 1_000
+        app.log_view.follow()
+        app.log_view.display = True
+        await pilot.pause()
+        assert app.payloads[-1] == "tok1100"
+
+
 def matching(text: str) -> list[str]:
     """What passes a filter, of two sessions and several events."""
     store = LogStore(100)
     first = Script().open("openai").start("Write", run_id="run-a").connect().receive("Spark")
     second = Script(session_id="s2").open("mirror").start("Sing", run_id="run-b")
     second.say(RunFailed(OVERLOADED, Metrics()))
-    for number, script in enumerate((first, second), 1):
-        for event in script.events:
-            store.append(event, number)
+    numbers = {"s1": 1, "s2": 2}
+    for script in (first, second):
+        store.append(script.events, numbers.get)
     named = RunStarted("x", (), "local", "m", "ollama", name="critic", tags=("fast", "draft"))
-    store.append(Event(99, 0, 0, "s3", "run-c", named), None)
+    store.append([Event(99, 0, 0, "s3", "run-c", named)], numbers.get)
     store.set_filter(text)
+    assert not store.scan(100)
     return [f"{store[n].event.session_id} {store[n].name}" for n in store.window(0, 100)]
 
 
@@ -296,8 +425,8 @@ def test_a_filter_that_is_still_being_typed_hides_nothing(text: str) -> None:
 def test_a_filter_keeps_matching_while_the_ring_turns() -> None:
     store = LogStore(50)
     store.set_filter("tok")
-    for event in chunks(1_000):
-        store.append(event, 1)
+    for first in range(0, 1_000, 40):
+        store.append(chunks(40, first), {"s1": 1}.get)
     assert store.count == 50
     assert store.window(0, 3) == [950, 951, 952]
     assert store.shift(store.end, -1) == 999
@@ -309,8 +438,8 @@ def test_memory_does_not_grow_with_what_was_forgotten() -> None:
     store.set_filter("tok")
 
     def fill(first: int) -> int:
-        for event in chunks(5_000, first):
-            store.append(event, 1)
+        for start in range(first, first + 5_000, 100):
+            store.append(chunks(100, start), {"s1": 1}.get)
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()

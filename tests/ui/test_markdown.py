@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from streamtui.ui.markdown import SECTION_CHARS, markdown_blocks, split_sections
+from streamtui.ui.markdown import markdown_blocks
+from streamtui.ui.markdown_sections import SECTION_CHARS, split_sections
 from streamtui.ui.markdown_table import fit_columns
 from streamtui.ui.rows import Row
 
@@ -54,6 +55,47 @@ def test_links_are_text_with_their_address() -> None:
         "[image: a cat] (https://a.example/cat.png)"
     ]
     assert lines("[x](javascript:alert)") == ["[x](javascript:alert)"]
+
+
+def test_links_whose_address_stands_elsewhere_have_it_too() -> None:
+    source = "See [the docs][d] and [x].\n\n[d]: https://a.example/x\n[x]:\n  https://b.example"
+    assert lines(source, 80) == ["See the docs (https://a.example/x) and x (https://b.example)."]
+    far = "See [the docs][d].\n\n" + "A paragraph.\n\n" * 2_000 + "[d]: https://a.example/x"
+    assert lines(far, 80)[0] == "See the docs (https://a.example/x)."
+
+
+def test_footnotes_are_text() -> None:
+    assert lines("A claim[^1].\n\n[^1]: The *note*.") == ["A claim[^1].", "", "[^1]: The note."]
+    assert lines("A claim[^1].\n\n[^1]: https://a.example")[0] == "A claim[^1]."
+
+
+def test_headings_may_be_underlined() -> None:
+    assert lines("One\n===\n\nTwo\n---") == ["One", "", "Two"]
+
+
+def test_lists_hold_quotes_code_and_lists_of_the_other_kind() -> None:
+    source = (
+        "1. one\n\n   > quote\n   > - item\n\n   ```js\n   let a;\n   ```\n2. two\n   * [ ] task"
+    )
+    assert [line.rstrip() for line in lines(source)] == [
+        "1. one",
+        "",
+        "   ▎ quote",
+        "   ▎ • item",
+        "",
+        "   │ js",
+        "   │ let a;",
+        "",
+        "2. two",
+        "   ☐ task",
+    ]
+
+
+def test_tables_align_joined_characters_and_combining_marks() -> None:
+    source = "| a | b |\n|---|---|\n| 👩\u200d💻 | e\u0301 |\n| 🇩🇪 | x |\n| ab | y |"
+    table = lines(source)
+    assert len({cell_len(line.partition("│")[0]) for line in table[2:]}) == 1
+    assert table[2:] == ["👩\u200d💻 │ e\u0301", "🇩🇪 │ x", "ab │ y"]
 
 
 def test_html_is_text() -> None:

@@ -13,7 +13,7 @@ from streamtui.events import (
     Usage,
 )
 from streamtui.redact import Secret
-from streamtui.ui.pane_details import sections_of
+from streamtui.ui.pane_details import Kept, sections_of
 from streamtui.ui.screens.pane_details import text_of
 from tests.ui.script import LOST, OVERLOADED, Script
 
@@ -124,3 +124,12 @@ def test_nothing_secret_and_nothing_of_a_server_is_drawn_as_it_is() -> None:
     assert all(character.isprintable() for character in shown.replace("\n", ""))
     assert "0123456789abcdef" not in shown
     assert "[red]x" in shown
+
+
+def test_what_is_in_memory_is_told_of_the_pane_and_of_all() -> None:
+    kept = [Kept(120, 4_000, 0), Kept(9_000, 1_200_000, 50_000)]
+    text = text_of(sections_of(opened().pane, OPENAI, 100.0, kept))
+    assert text.endswith(
+        "in memory    120 rows, 4,000 characters\n"
+        "of all panes 9,000 rows, 1,200,000 characters; 50,000 in the history only\n"
+    )

@@ -2,7 +2,8 @@
 
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from math import sin
 
 import pytest
 from msgspec.structs import replace
@@ -166,16 +167,23 @@ def same_everywhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class Picture(StreamTUIApp):
     """The console with its scripted doors within reach."""
 
-    def __init__(self, panes: int, *, theme: str = "night") -> None:
+    def __init__(
+        self,
+        panes: int,
+        *,
+        theme: str = "night",
+        opening: Sequence[Endpoint] = (),
+        show_events: bool = True,
+    ) -> None:
         self.script = ScriptedDoors()
         models = ["gpt-4o-mini", "sonnet", "deep-thinker", "tools", "flaky", "drop"]
         endpoints = [endpoint(name, model) for name, model in zip(NAMES, models, strict=True)]
         super().__init__(
             self.script,
-            configuration(*endpoints),
-            opening=endpoints[:panes],
-            prompt=PROMPT if panes > 1 else "",
-            show_events=panes > 1,
+            configuration(*(opening or endpoints)),
+            opening=opening or endpoints[:panes],
+            prompt=PROMPT if panes > 1 and not opening else "",
+            show_events=show_events and panes > 1,
             clock=Clock(lambda: self.script.now, lambda: WALL + self.script.now - MONO),
             host="build-07",
         )
@@ -384,12 +392,13 @@ async def replay(c: Console) -> None:
     await c.app.panes.open(endpoint("local", "llama3"), private=True)
     await history(c)
     await c.press("ctrl+r")
-    await c.until_shown("replay 1×")
+    await c.until_shown("1× ")
     await c.press(">")
     c.doors.now += 1.2
     await c.until_shown("summer skies")
     await c.press("space")
-    await c.until_shown("paused")
+    said = ("paused", "‖ 2×")  # In many words, or in few where there is little room.
+    await c.until(lambda: any(words in c.screen_text() for words in said), "paused")
 
 
 async def close_the_only_pane(c: Console) -> None:
@@ -398,6 +407,146 @@ async def close_the_only_pane(c: Console) -> None:
     c.app._notifications.clear()
     c.app._refresh_notifications()
     await c.until(lambda: c.toasts_on_screen() == 0, "no toast")
+
+
+ASKED = {
+    "Why do bubbles rise in a glass?": """Because a bubble **weighs less** than the water it pushes aside.
+
+1. Gas leaves the water where the glass is rough.
+2. The bubble grows until it lets go.
+3. On its way up the pressure falls, and it grows on.
+
+The law is Archimedes': `F = ρ · V · g`.
+""",
+    "Write a retry loop with backoff.": """## Backoff with jitter
+
+```python
+async def attempt(send, tries=5):
+    for number in range(tries):
+        try:
+            return await send()
+        except ConnectionError:
+            pause = min(30, 2**number)
+            await sleep(pause * random())
+    raise GaveUp(tries)
+```
+
+Without the jitter all clients come back *at the same moment*.
+""",
+    "Compare three message queues.": """| queue | order | at rest |
+|-------|-------|--------:|
+| Kafka | per partition | 7 days |
+| NATS | per subject | none |
+| SQS | on request | 4 days |
+
+Take the one that your team can run at night.
+""",
+    "Explain this to a French colleague.": """Une bulle est **plus légère** que l'eau qu'elle déplace : \
+l'eau la pousse donc vers le haut.
+
+Plus elle monte, plus elle grossit, et plus elle va vite.
+""",
+    "Summarise the incident of last night.": """At 02:14 the primary lost its disk. The replica took over after 41 s, and \
+two writes were lost.
+
+- **Found by:** the latency alarm, not the disk alarm
+- **Mended by:** failing over by hand
+- **Next:** test the automatic failover every month
+""",
+    "Write me a 1 verse song about sparkling water.": VERSE,
+    "How many lakes does Finland have?": """About **188,000**, if everything larger than 500 m² counts, \
+and some 57,000 that are larger than a hectare.
+""",
+    "Name the moons of Jupiter that Galileo saw.": """Io, Europa, Ganymede and Callisto, in the order \
+of their distance. He saw them in January 1610 and took them for stars at first.
+""",
+}
+"""Prompts and answers as people see them."""
+MODELS = (
+    ("openai", "gpt-4o-mini", Price(0.15, 0.6)),
+    ("claude", "sonnet-4-5", Price(3.0, 15.0)),
+    ("local", "llama3.2:3b", None),
+    ("mirror", "gpt-4o", Price(2.5, 10.0)),
+    ("gemini", "2.5-flash", Price(0.3, 2.5)),
+    ("groq", "llama-3.3-70b", Price(0.59, 0.79)),
+    ("office", "qwen2.5-72b", None),
+    ("edge", "mistral-small", None),
+)
+FATES = (
+    *("streaming", "streaming", "done", "streaming", "thinking", "streaming", "retry", "streaming"),
+    *("done", "waiting", "streaming", "stalled", "streaming", "cut-off", "done", "streaming"),
+    *("streaming", "failed", "streaming", "queued", "done", "streaming", "streaming", "idle"),
+)
+"""How far each pane has got, again and again."""
+
+
+def opened(panes: int) -> list[Endpoint]:
+    priced = [replace(endpoint(name, model), price=price) for name, model, price in MODELS]
+    return [priced[place % len(priced)] for place in range(panes)]
+
+
+async def many_states(c: Console) -> None:
+    """Each pane is asked something, and has got on in its own way."""
+    asked = list(ASKED.items())
+    if len(c.sessions) == 1:
+        _talk_before(c.doors, c.sessions[0])
+    for place, session in enumerate(c.sessions):
+        prompt, answer = asked[place % len(asked)]
+        _live_through(c.doors, session, prompt, answer, place)
+    await c.settle()
+    c.app._notifications.clear()
+    c.app._refresh_notifications()
+    c.app.main.desk_changed()
+    await c.until(lambda: c.toasts_on_screen() == 0, "no toast")
+
+
+def _talk_before(doors: ScriptedDoors, session: str) -> None:
+    """There is room for a conversation."""
+    for prompt, answer in list(ASKED.items())[1:4]:
+        doors.send(session, prompt)
+        doors.complete(session, answer)
+
+
+def _live_through(doors: ScriptedDoors, session: str, prompt: str, answer: str, place: int) -> None:
+    fate = FATES[place % len(FATES)]
+    if fate == "idle":
+        return
+    doors.now = MONO + place % 5
+    doors.send(session, prompt)
+    if fate == "queued":
+        doors.send(session, "And now in one sentence.")
+    if fate == "retry":
+        error = ErrorInfo("rate-limit", "HTTP 429, too many requests", "Wait", retryable=True)
+        doors.emit(session, RetryScheduled(2, 3, 14.0, error))
+    elif fate == "thinking":
+        thought = "They want the reason, not the formula. First, what pushes it up? The water does."
+        doors.now += 1.9
+        doors.emit(session, ChunkBody((ReasoningDelta(thought),)))
+    elif fate == "failed":
+        doors.end(session, FAILED)
+    elif fate != "waiting":
+        _answer(doors, session, fate, answer, place)
+    doors.now = MONO + 14.0
+
+
+def _answer(doors: ScriptedDoors, session: str, fate: str, answer: str, place: int) -> None:
+    began = doors.now + 0.3 + place % 4 / 10
+    share = 1.0 if fate == "done" else 0.45 + place * 7 % 40 / 100
+    text = answer[: int(len(answer) * share)]
+    steps = 200 + place * 37 % 11 * 60
+    for step in range(steps):
+        # Faster and slower, as answers come.
+        share_of_time = (step + 9 * sin(step / 17 + place)) / (steps + 9)
+        doors.now = began + (MONO + 13.9 - began) * max(share_of_time, 0)
+        doors.answer(session, text[len(text) * step // steps : len(text) * (step + 1) // steps])
+    usage = Usage(input=12 + place, output=steps)
+    match fate:
+        case "done":
+            doors.end(session, RunCompleted("stop", Metrics(text_chars=len(text), usage=usage)))
+        case "cut-off":
+            doors.end(session, CUT)
+        case "stalled":
+            doors.emit(session, StreamStalled(5.0, 120.0))
 
 
 SCREENS: dict[str, tuple[int, Script]] = {
@@ -441,6 +590,22 @@ def test_picture(snap_compare: Compare, name: str, size: tuple[int, int]) -> Non
 def test_picture_in_theme(snap_compare: Compare, theme: str) -> None:
     app = Picture(6, theme=theme)
     assert snap_compare(app, terminal_size=(120, 36), run_before=_run(all_states, 6))
+
+
+@pytest.mark.parametrize("theme", ["night", "paper"])
+@pytest.mark.parametrize(
+    ("panes", "size"),
+    [
+        *((panes, (200, 50)) for panes in (1, 4, 9, 16, 64)),
+        *((panes, (80, 24)) for panes in (1, 4, 16, 64)),
+    ],
+    ids=lambda value: "x".join(map(str, value)) if isinstance(value, tuple) else str(value),
+)
+def test_picture_of_panes(
+    snap_compare: Compare, panes: int, size: tuple[int, int], theme: str
+) -> None:
+    app = Picture(panes, theme=theme, opening=opened(panes), show_events=False)
+    assert snap_compare(app, terminal_size=size, run_before=_run(many_states, panes))
 
 
 def _run(script: Script, panes: int) -> Callable[[Pilot[None]], Awaitable[None]]:

@@ -214,27 +214,6 @@ def test_bad_ends_have_a_word_and_a_glyph(
     assert script.pane.turns[-1].text == "La"
 
 
-@pytest.mark.parametrize("width", range(1, 70))
-@pytest.mark.parametrize("ascii_only", [False, True])
-def test_borders_fit_and_keep_the_word_of_the_state(width: int, ascii_only: bool) -> None:
-    script = Script().open("天空 mirror", "gpt-4o-mini-2024-07-18 天地玄黄").at(100).start()
-    script.connect().at(101).receive("La")
-    line = title(script, 103, width, ascii_only=ascii_only)
-    assert cell_len(line) <= width or width < 17
-    assert "streaming" in line
-    below = subtitle(script, 103, width, ascii_only=ascii_only)
-    assert cell_len(below) - 1 <= width
-
-
-def test_a_narrow_title_gives_up_the_model_first_and_then_the_endpoint() -> None:
-    script = Script().open().at(100).start().connect().at(101).receive("La")
-    assert title(script, 103, 36) == "1 ● openai gpt-4o… ─ streaming 3.0s "
-    assert title(script, 103, 28) == "1 ● openai ─ streaming 3.0s "
-    assert title(script, 103, 26) == "1 ● ope… ─ streaming 3.0s "
-    assert title(script, 103, 20) == "1 ● op… ─ streaming "
-    assert title(script, 103, 17) == "1 ● ─ streaming "
-
-
 def test_a_narrow_subtitle_keeps_the_rate() -> None:
     script = Script(AppState(prices={"openai": Price(1000, 1000)})).open().start().connect()
     script.at(101).receive("La").at(103).finish(Usage(12, 100))

@@ -296,6 +296,46 @@ async def test_a_resize_keeps_the_text_in_the_top_row_of_a_frozen_view() -> None
             assert not app.transcript.following
 
 
+async def test_rows_that_came_are_counted_again_after_a_resize_a_little_at_a_time() -> None:
+    script = Script().open().start().connect().receive("some words of a line\n" * 50)
+    app = Page(script.pane)
+    async with app.run_test(size=(40, 8)) as pilot:
+        app.transcript.scroll_home()
+        script.receive("some words of a line\n" * 2_000)
+        app.transcript.update()
+        while app.transcript.new_lines != 2_000:
+            await pilot.pause(0.05)
+        await pilot.resize_terminal(12, 8)
+        laid_out = sum(block.is_measured(12) for block in app.transcript._document.blocks)
+        assert laid_out < len(app.transcript._document.blocks) / 2
+        while app.transcript.new_lines != 4_000:
+            await pilot.pause(0.05)
+        assert app.transcript.row_count < 2_000
+
+
+async def test_a_view_that_follows_lays_out_what_is_seen_after_a_resize() -> None:
+    script = Script().open().start().connect().receive(numbered(20_000))
+    app = Page(script.pane)
+    async with app.run_test(size=(40, 8)) as pilot:
+        for width in (30, 50):
+            await pilot.resize_terminal(width, 8)
+            await pilot.pause()
+            assert app.rows[-2:] == ["line 19999", "▌"]
+            blocks = app.transcript._document.blocks
+            assert len(blocks) > 100
+            assert sum(block.is_measured(width) for block in blocks) < 5
+
+
+async def test_much_text_at_once_is_shown_without_laying_it_all_out() -> None:
+    script = Script().open().start().connect().receive(numbered(10))
+    app = Page(script.pane)
+    async with app.run_test(size=(40, 8)):
+        script.receive(numbered(50_000, 10))
+        app.transcript.update()
+        assert app.rows[-1] == "▌"
+        assert app.transcript.row_count < 1_000
+
+
 async def test_the_end_of_a_run_keeps_the_top_row_of_a_frozen_view() -> None:
     script = Script().open().start().connect()
     script.receive("".join(f"- item **{number}** of many\n" for number in range(40)))

@@ -94,5 +94,7 @@ def _check_locale(facts: Facts) -> Finding:
     fix = run(f"export {variable or 'LANG'}=C.UTF-8")
     if any(name in value.lower() for name in _UTF_8):
         return problem(f"{variable}={value} is a locale that is not installed here", fix)
-    said = f"{variable}={value}" if variable else "no LANG"
-    return problem(f"the locale ({said}) is not UTF-8: borders and signs become rubbish", fix)
+    if not variable:
+        return problem("the locale (no LANG) is not said: whatever is no ASCII may be rubbish", fix)
+    words = f"the locale ({variable}={value}) is not UTF-8: all is drawn in ASCII"
+    return problem(words, fix)

@@ -3,6 +3,7 @@
 Shows; what keys do is in the `*_actions` modules.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -16,7 +17,9 @@ from streamtui.events import Chunk, Event
 from streamtui.ui.clock import STEADY_SECONDS, Clock
 from streamtui.ui.commands import Where, bindings_for
 from streamtui.ui.desk import Desk, Target
+from streamtui.ui.event_log import CAPACITY
 from streamtui.ui.grid import Grid
+from streamtui.ui.line_speed import LineSpeed
 from streamtui.ui.log_box import LogBox
 from streamtui.ui.paint import Words
 from streamtui.ui.pane import Pane
@@ -24,18 +27,23 @@ from streamtui.ui.prompt_bar import Prompt, PromptBar
 from streamtui.ui.replay_pane import ReplayPane
 from streamtui.ui.state import AppState, is_live, live_count
 from streamtui.ui.status_line import Line, hint_words, joined, status_words, summary_groups
+from streamtui.ui.turns import Turns
 
 ROOMY = 36
 """Rows of a screen on which the event log may have more than a few."""
 MOST_LOG_ROWS = 16
-FEW_PANES = 4
-MANY_PANES = 16
+_LOG = ""
+"""Stands for the event log where panes stand for their sessions."""
 
 
 class Console(Screen[None], inherit_bindings=False):
     """Everything but questions and lists."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Where.CONSOLE)]
+    # Those of a search come first: without one they are passed over.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_for(Where.SEARCH),
+        *bindings_for(Where.CONSOLE),
+    ]
     AUTO_FOCUS = None
 
     def __init__(self, state: AppState, desk: Desk, clock: Clock, *, host: str) -> None:
@@ -45,7 +53,7 @@ class Console(Screen[None], inherit_bindings=False):
         self.clock = clock
         self._host = host
         self.status = Line(id="status")
-        self.grid = Grid(desk)
+        self.grid = Grid(desk, clock)
         self.log_box = LogBox()
         self.prompt_bar = PromptBar()
         self.hints = Line(id="hints")
@@ -56,7 +64,9 @@ class Console(Screen[None], inherit_bindings=False):
         self._lines_drawn = float("-inf")
         self.behind: set[str] = set()
         """Sessions with news that their panes do not show yet."""
-        self._frames = 0
+        self.line = LineSpeed()
+        self._turns = Turns()
+        self._not_logged: deque[Event] = deque(maxlen=CAPACITY)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -74,30 +84,41 @@ class Console(Screen[None], inherit_bindings=False):
     def show_events(self, new: Sequence[Event], touched: set[str]) -> None:
         """One frame: what these events changed, and what time alone moves in live panes."""
         now = self.clock.mono()
-        if new:
-            self.log_box.append(new, self.desk.numbers().get)
-        self._update_panes(new, touched, now)
+        self.behind |= touched
+        self._not_logged += new
+        self._draw_some(new, now)
         steady = all(isinstance(event.body, Chunk) for event in new)
         if not steady or now - self._lines_drawn >= STEADY_SECONDS:
             self._lines_drawn = now
             self.update_lines()
 
-    def _update_panes(self, new: Sequence[Event], touched: set[str], now: float) -> None:
-        """Those with news, in turns where they are many: each frame then stays short, and what is
-        typed is seen at once."""
-        self.behind |= touched
-        at_once = {event.session_id for event in new if not isinstance(event.body, Chunk)}
-        at_once.add(self.desk.current)
-        self._frames += 1
-        turns = turns_for(len(self.grid.panes))
-        for place, (session_id, pane) in enumerate(self.grid.panes.items()):
-            its_turn = (self._frames + place) % turns == 0 or session_id in at_once
-            if session_id in self.behind and its_turn:
+    def _draw_some(self, new: Sequence[Event], now: float) -> None:
+        """Those with news, in turns where they are many or the line is slow: each frame then stays
+        short, and what is typed is seen at once."""
+        self.behind &= self.grid.panes.keys()
+        room = self.line.room()
+        chosen = self._turns.choose(
+            [*self.grid.panes, _LOG],
+            {*self.behind, _LOG} if self._not_logged else self.behind,
+            current=self.desk.current,
+            at_once=[_LOG, *(each.session_id for each in new if not isinstance(each.body, Chunk))],
+            room=room,
+            written=self.line.written,
+        )
+        for session_id, pane in self.grid.panes.items():
+            if session_id in chosen:
                 self.behind.discard(session_id)
                 pane.update(now)
-            elif is_live(pane.state):
+            elif is_live(pane.state) and room > 0:
                 pane.let_time_pass(now)
-        self.behind &= self.grid.panes.keys()
+        if _LOG in chosen:
+            self.log_box.append(list(self._not_logged), self.desk.numbers().get)
+            self._not_logged.clear()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something came that is not shown yet."""
+        return bool(self.behind or self._not_logged)
 
     def update_lines(self) -> None:
         """Bring status, tabs, prompt border and hints up to date."""
@@ -109,7 +130,12 @@ class Console(Screen[None], inherit_bindings=False):
     def update_status(self) -> None:
         """The top line."""
         groups = summary_groups(
-            self.state, len(self.desk.order), self.clock, host=self._host, layout=self._layout()
+            self.state,
+            len(self.desk.order),
+            self.clock,
+            host=self._host,
+            layout=self._layout(),
+            written=self.line.bytes_per_second(),
         )
         self.status.show(status_words(groups, self.size.width))
 
@@ -231,6 +257,8 @@ class Console(Screen[None], inherit_bindings=False):
             return f"typing{live}"
         if self.log_box.has_focus_within:
             return "log"
+        if current is not None and current.transcript.searched:
+            return "search"
         if isinstance(current, ReplayPane):
             return "replay"
         return f"panes{live}"
@@ -244,14 +272,6 @@ class Console(Screen[None], inherit_bindings=False):
     def live(self) -> int:
         """How many sessions have something under way."""
         return live_count(self.state)
-
-
-def turns_for(panes: int) -> int:
-    """In how many frames all panes have had their turn: twenty, ten or six or seven times a second
-    each."""
-    if panes <= FEW_PANES:
-        return 1
-    return 2 if panes <= MANY_PANES else 3
 
 
 def log_rows(screen_rows: int) -> int:
