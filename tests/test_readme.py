@@ -32,6 +32,7 @@ KEY_ROWS = {
     "endpoints, details of the pane": ("endpoints", "details"),
     "retry, edit in a fork": ("retry", "edit"),
     "follow, top": ("follow", "top"),
+    "find, next, previous": ("find", "find-next", "find-previous"),
     "copy answer, code, all": ("copy-answer", "copy-code", "copy-all"),
     "palette, help": ("palette", "help"),
     "quit, detach": ("quit", "quit-letter", "detach"),

@@ -3,15 +3,18 @@
 What belongs to one frame is written at once: over ssh every write is a packet of its own.
 """
 
+import codecs
 import math
 import os
 import select
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, cast
 
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.app import App
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
 from streamtui.ui.ascii_text import ascii_text, needs_ascii
@@ -102,6 +105,10 @@ def _pieces(data: bytearray) -> Iterator[memoryview]:
         yield view[at : at + PIECE]
 
 
+def _lenient_decoder(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
+    return partial(codecs.getincrementaldecoder(encoding), errors="replace")
+
+
 class LineDriver(LinuxDriver):
     """`line` is told of all that is written."""
 
@@ -121,6 +128,12 @@ class LineDriver(LinuxDriver):
         if self._file is not None:
             self._file.flush()
             self._file = cast("Any", TerminalFile(self._file.fileno(), self.line))
+
+    def run_input_thread(self) -> None:
+        """Read keys; a byte that is no text, as from another locale, stands for a strange one."""
+        # Textual would end the app for it.
+        linux_driver.getincrementaldecoder = _lenient_decoder  # type: ignore[assignment]
+        super().run_input_thread()
 
     def write(self, data: str) -> None:
         """Have text written, in the order in which it comes; that of one frame when it is whole."""

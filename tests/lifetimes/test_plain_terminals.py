@@ -41,6 +41,13 @@ def test_in_a_utf_8_locale_borders_are_drawn(home: Home) -> None:
         assert "╭─1 " in answered(shown)
 
 
+def test_keys_that_are_no_utf_8_end_nothing(home: Home) -> None:
+    with terminal(home, *DEMO) as shown:
+        answered(shown)
+        shown.press("caf\u00e9 ".encode("latin-1") + b"still here")
+        shown.wait_for_text("caf\ufffd still here")
+
+
 @pytest.mark.parametrize("theme", ["night", "paper"])
 def test_without_colours_there_are_none(home: Home, theme: str) -> None:
     home.configure(f'[defaults]\ntheme = "{theme}"\n')
