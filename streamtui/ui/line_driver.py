@@ -132,7 +132,7 @@ class LineDriver(LinuxDriver):
     def run_input_thread(self) -> None:
         """Read keys; a byte that is no text, as from another locale, stands for a strange one."""
         # Textual would end the app for it.
-        linux_driver.getincrementaldecoder = _lenient_decoder  # type: ignore[assignment]
+        vars(linux_driver)["getincrementaldecoder"] = _lenient_decoder
         super().run_input_thread()
 
     def write(self, data: str) -> None:
