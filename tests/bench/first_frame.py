@@ -1,11 +1,13 @@
 """Time from start to a usable screen: the console beside an empty Textual app, in one run.
 
-    python -m tests.bench.first_frame [runs]
+    python -m tests.bench.first_frame [--runs 9] [--json]
 
 The console is started where an engine runs, and where none does. Prints figures and asserts nothing
 about them.
 """
 
+import argparse
+import json
 import os
 import signal
 import statistics
@@ -25,7 +27,7 @@ Empty().run()
 EMPTY = [sys.executable, "-c", EMPTY_APP]
 CONSOLE = [sys.executable, "-m", "streamtui", "-e", "demo/verse"]
 # The cursor stands on the first letter of the prompt's own words, in a style of its own.
-PROMPT, PANE = b"ype a prompt", b"demo/verse"
+PROMPT, PANE = b"ype a prompt", b"verse"
 
 
 def seconds_until(there: Home, command: list[str], *markers: bytes) -> list[float]:
@@ -46,14 +48,25 @@ def no_engine(there: Home) -> None:
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
     empty, cold, warm = [], [], []
     with home() as there:
-        for _ in range(runs):
+        for _ in range(options.runs):
             empty.append(seconds_until(there, EMPTY, b"screen is ready"))
             no_engine(there)
             cold.append(seconds_until(there, CONSOLE, PROMPT, PANE))
             warm.append(seconds_until(there, CONSOLE, PROMPT, PANE))
+    if options.json:
+        figures = {"empty_s": empty, "no_engine_s": cold, "engine_s": warm}
+        print(
+            json.dumps(
+                {name: list(map(min, zip(*found, strict=True))) for name, found in figures.items()}
+            )
+        )
+        return
     tell("empty Textual app", [empty_run[0] for empty_run in empty])
     for name, found in (("no engine runs", cold), ("an engine runs", warm)):
         for place, what in enumerate(("prompt", "pane")):

@@ -27,7 +27,8 @@ class Home:
         # Names of sockets have to be short.
         self.folder = Path(tempfile.mkdtemp(prefix="stui-"))
         self.environ = {
-            **os.environ,
+            # Programs would believe these rather than the terminal.
+            **{k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}},
             "HOME": str(self.folder),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "XDG_STATE_HOME": str(self.folder / "state"),
