@@ -7,7 +7,7 @@ from streamtui.ui.lines import LineView
 from streamtui.ui.pane_state import PaneState, Turn, is_live
 from streamtui.ui.search import Search, Standing
 
-_WORTH_JUMPING = 8
+_WORTH_JUMPING = 4
 """Rows from which on a view jumps; a smaller one costs little and needs all its room."""
 _PAGE_OVERLAP = 2
 """Rows of one page that are still seen on the next."""

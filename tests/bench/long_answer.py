@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="how often each burst is measured")
     options = parser.parse_args()
     with home() as there:
-        empty = measure_empty(there, 5.0)[0]
+        empty = measure_empty(there, 5.0)
     growth = measure_growth(options.tokens, empty)
     bursts = {
         kind: [measure_burst(kind, BURSTS[kind][1]) for _ in range(options.runs)] for kind in BURSTS
