@@ -44,6 +44,8 @@ class Outside:
         self._call_soon = call_soon
         self._hang_up = hang_up
         self._is_stopping = False
+        self._is_over = False
+        """The terminal has been given back for good."""
 
     def listen(self) -> None:
         """Begin, on the main thread; does nothing where there is no terminal."""
@@ -105,6 +107,8 @@ class Outside:
         self._resume()
 
     def _resume(self) -> None:
+        if self._is_over:
+            return
         # The driver takes it back and tells the app, once it has the terminal.
         self._driver._must_signal_resume = True
         self._driver.resume_application_mode()
@@ -121,6 +125,8 @@ class Outside:
         self._leave_by_force(128 + number)
 
     def _leave_by_force(self, code: int) -> None:
+        # The app's thread may come free meanwhile, by the very signal that is to end its waiting.
+        self._is_over = True
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
         with contextlib.suppress(OSError, termios.error):
             self._restore_terminal()
