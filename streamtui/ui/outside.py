@@ -175,6 +175,7 @@ def _write_at_once(descriptor: int, data: bytes) -> None:
         termios.tcflush(descriptor, termios.TCOFLUSH)
         # Whoever was writing may need a moment to give the terminal free.
         with contextlib.suppress(BlockingIOError):
-            os.write(descriptor, data)
+            data = data[os.write(descriptor, data) :]
+        if not data:
             return
         time.sleep(_TRY_SECONDS)
