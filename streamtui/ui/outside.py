@@ -171,8 +171,10 @@ def _next_end(heard: int, terminal: int) -> int:
 
 def _write_at_once(descriptor: int, data: bytes) -> None:
     """Write to a terminal ahead of what waits for its reader. Raises OSError."""
+    length = len(data)
     for _ in range(_TRIES):
-        termios.tcflush(descriptor, termios.TCOFLUSH)
+        if len(data) == length:
+            termios.tcflush(descriptor, termios.TCOFLUSH)
         # Whoever was writing may need a moment to give the terminal free.
         with contextlib.suppress(BlockingIOError):
             data = data[os.write(descriptor, data) :]
