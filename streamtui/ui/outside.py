@@ -4,6 +4,7 @@ A terminal that nobody reads makes Textual's loop stand still for as long as tha
 sees to it that whoever wants the console to end is obeyed all the same.
 """
 
+import atexit
 import contextlib
 import os
 import select
@@ -61,9 +62,11 @@ class Outside:
         # everything a second time.
         signal.signal(signal.SIGTSTP, self._heed_stop)
         signal.signal(signal.SIGCONT, self._go_on)
-        threading.Thread(
+        watch = threading.Thread(
             target=self._watch, args=(heard,), name="to the last end", daemon=True
-        ).start()
+        )
+        watch.start()
+        atexit.register(self._let_finish, watch)
 
     def stop(self, process: int = 0) -> None:
         """Give the terminal back, and stop; 0 for all processes of our job, as ctrl+z is meant.
@@ -143,6 +146,11 @@ class Outside:
         )
         self._silence_writer()
         _write_at_once(out, _RESTORE)
+
+    def _let_finish(self, watch: threading.Thread) -> None:
+        """Once the writer is silent the app can end too, and the process with it: not too soon."""
+        if self._is_over:
+            watch.join()
 
     def _silence_writer(self) -> None:
         """What it still has to write goes nowhere."""

@@ -70,7 +70,6 @@ def test_a_console_told_to_end_does_so_at_once_and_what_streams_goes_on(
     assert_all_is_kept(home, COUNT)
 
 
-@pytest.mark.xfail(reason="on a busy machine the last bytes may be lost", strict=False)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_console_whose_terminal_does_not_read_ends_too_and_leaves_it_as_it_was(
     home: Home, number: signal.Signals
