@@ -16,7 +16,7 @@ from streamtui.cli.printers import TextPrinter
 from streamtui.cli.relay import ChunkInbox, Inbox, notice
 from streamtui.cli.run import stream
 from streamtui.config import Endpoint
-from streamtui.engine.doors import Cancel, CancelAll, Command
+from streamtui.engine.doors import Cancel, CancelAll, Command, Send
 from streamtui.events import (
     AttemptFailed,
     Body,
@@ -166,9 +166,16 @@ def test_what_nobody_reads_is_given_up_and_not_kept_without_end(
             read.append(pipe.read())
 
     reader = Thread(target=read_all)
+    endless: list[Command] = []
 
     def execute_and_read(command: Command) -> None:
+        if isinstance(command, Send) and not endless:
+            endless.append(command)
+            return
         execute(command)
+        if isinstance(command, Send):
+            run.doors.played.wait()
+            execute(endless[0])
         if isinstance(command, CancelAll):
             reader.start()
 
