@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -172,3 +173,9 @@ def cpu_seconds(pid: int) -> float:
     """What a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def seconds_shown(text: str) -> list[float]:
+    """For how long each answer on a screen has been streaming, as the borders say."""
+    found = re.findall(r"streaming (?:(\d+)m)?(\d+(?:\.\d)?)s", text)
+    return [60 * int(minutes or 0) + float(seconds) for minutes, seconds in found]

@@ -1,7 +1,6 @@
 """Signals to a console, and what its terminal is left like."""
 
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -28,6 +27,7 @@ from tests.lifetimes.terminal import (
     STREAMTUI,
     Terminal,
     panes,
+    seconds_shown,
     switches,
     terminal,
 )
@@ -114,22 +114,22 @@ def test_an_interrupt_that_is_meant_for_the_editor_does_not_end_the_console(
         shown.wait_for_text("still here")
 
 
-def seconds_shown(text: str) -> float:
-    """For how long the answer that is farthest has been streaming, as its border says."""
-    return max((float(found) for found in re.findall(r"streaming (\d+\.\d)s", text)), default=0)
+def most_seconds_shown(text: str) -> float:
+    """For how long the answer that is farthest has been streaming."""
+    return max(seconds_shown(text), default=0)
 
 
 def test_streams_go_on_while_a_console_is_stopped_and_it_comes_back_as_it_was(home: Home) -> None:
     with streaming(home) as shown:
         raw = shown.modes()
-        before = seconds_shown(shown.text())
+        before = most_seconds_shown(shown.text())
         shown.signal(signal.SIGSTOP)
         until(lambda: state_of(shown.pid) == "T", "stopped")
         time.sleep(STOPPED_SECONDS)
         until(lambda: home.states() == ["streaming"] * COUNT, "all of them go on")
         shown.signal(signal.SIGCONT)
         shown.wait_for(
-            lambda text: seconds_shown(text) > before + STOPPED_SECONDS, "what came meanwhile"
+            lambda text: most_seconds_shown(text) > before + STOPPED_SECONDS, "what came meanwhile"
         )
         until(lambda: shown.modes() == raw, "the modes of a console")
         assert shown.text().count("╭") == COUNT + 1
@@ -179,7 +179,7 @@ def test_a_console_that_is_suspended_gives_the_shell_back_and_fg_returns(
     command = " ".join([*STREAMTUI, *panes(COUNT), "-p", f'"{PROMPT}"'])
     with terminal(home, BASH or "", "--norc", "--noprofile", "-i") as shown:
         shown.press(line.format(command).encode() + b"\n")
-        before = seconds_shown(shown.wait_for_text(f"{COUNT} live"))
+        before = most_seconds_shown(shown.wait_for_text(f"{COUNT} live"))
         if by_key:
             shown.press(TAB)
             shown.wait_for_text("i type")
@@ -195,6 +195,6 @@ def test_a_console_that_is_suspended_gives_the_shell_back_and_fg_returns(
         until_stopped_again(home.console(), lambda: shown.press(b"bg\n"))
         shown.press(b"fg\n")
         shown.wait_for(
-            lambda text: seconds_shown(text) > before + STOPPED_SECONDS, "what came meanwhile"
+            lambda text: most_seconds_shown(text) > before + STOPPED_SECONDS, "what came meanwhile"
         )
         assert_all_is_kept(home, COUNT)

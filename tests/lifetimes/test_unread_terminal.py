@@ -1,12 +1,11 @@
 """A terminal that nobody reads for a while, as on a stalled link: no stream notices."""
 
-import re
 import time
 
 import pytest
 
 from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, assert_all_is_kept, until
-from tests.lifetimes.terminal import REDRAW, STREAMTUI, Terminal, panes, terminal
+from tests.lifetimes.terminal import REDRAW, STREAMTUI, Terminal, panes, seconds_shown, terminal
 
 COUNT = 20
 RATE = 20
@@ -48,11 +47,6 @@ def test_answers_that_end_while_nobody_reads_are_whole_and_shown_once_somebody_d
         assert seconds <= MOST_SECONDS
         assert_it_is_what_a_new_one_would_be(shown)
         assert all(answer.split()[-1] in shown.text() for answer in home.said())
-
-
-def seconds_shown(text: str) -> list[float]:
-    """For how long each answer has been streaming, as the borders say."""
-    return [float(found) for found in re.findall(r"streaming (\d+\.\d)s", text)]
 
 
 def test_answers_that_go_on_are_shown_where_they_are_once_somebody_reads(home: Home) -> None:
