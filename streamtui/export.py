@@ -4,9 +4,7 @@ Text is written as it was received. An answer that is not whole says so in each 
 is in them: the journal never had one.
 """
 
-import os
 import re
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,11 +14,14 @@ from typing import Any
 
 import msgspec
 
+from streamtui import private_files
 from streamtui.engine.reports import SessionRecord, StoredRun
 from streamtui.errors import StreamTUIError
+from streamtui.event_words import kept_words
 from streamtui.events import (
     RUN_ENDS,
     Chunk,
+    Delta,
     ErrorInfo,
     Event,
     Message,
@@ -36,7 +37,6 @@ from streamtui.events import (
     RunStarted,
     TextDelta,
     ToolCallDelta,
-    kept_words,
 )
 
 MAX_NAME_BYTES = 100
@@ -73,9 +73,8 @@ class Turn(msgspec.Struct):
     model: str = ""
     dialect: str = ""
     started: float = 0.0
-    text: str = ""
-    reasoning: str = ""
-    refusal: str = ""
+    pieces: dict[type[Delta], list[str]] = {}
+    """What was said, by kind, as it came."""
     tool_calls: list[dict[str, Any]] = []
     state: str = "queued"
     """`done`, `cut off`, `interrupted`, `failed` or `cancelled`; `queued` or `streaming` where no
@@ -85,6 +84,19 @@ class Turn(msgspec.Struct):
     replaced: bool = False
     """Asked again later: the answer is no part of the conversation any more."""
     end: RunEnd | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces.get(TextDelta, ()))
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self.pieces.get(ReasoningDelta, ()))
+
+    @property
+    def answer(self) -> str:
+        """What the user is told; a refusal is an answer too."""
+        return self.text + "".join(self.pieces.get(RefusalDelta, ()))
 
 
 def turns_of(events: Iterable[Event]) -> list[Turn]:
@@ -190,13 +202,10 @@ def write_new(path: Path, text: str, *, overwrite: bool = False) -> None:
     data = text.encode("utf-8", "replace")
     try:
         if not overwrite:
-            _write(path, data)
+            private_files.write_new(path, data)
             return
         _refuse_strange(path)
-        # Beside it, so that a full disk costs neither the old file nor half of the new one.
-        beside = path.with_name(f".{secrets.token_hex(8)}.part")
-        _write(beside, data)
-        beside.replace(path)
+        private_files.replace(path, data)
     except FileExistsError:
         _refuse_strange(path)
         raise TakenError(f"{path} is there already") from None
@@ -205,19 +214,6 @@ def write_new(path: Path, text: str, *, overwrite: bool = False) -> None:
 
 
 _decoder = msgspec.json.Decoder(Event)
-
-
-def _write(path: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _refuse_strange(path: Path) -> None:
@@ -233,7 +229,7 @@ def _refuse_strange(path: Path) -> None:
 
 
 def _begun(event: Event, prompt: str) -> Turn:
-    return Turn(event.run_id, prompt, started=event.time, tool_calls=[])
+    return Turn(event.run_id, prompt, started=event.time)
 
 
 def _start(turn: Turn, event: Event, body: RunStarted) -> None:
@@ -274,12 +270,8 @@ def _state_and_error(end: RunEnd) -> tuple[str, str]:
 def _add_chunk(turn: Turn, chunk: Chunk) -> None:
     for delta in chunk.deltas:
         match delta:
-            case TextDelta():
-                turn.text += delta.text
-            case ReasoningDelta():
-                turn.reasoning += delta.text
-            case RefusalDelta():
-                turn.refusal += delta.text
+            case TextDelta() | ReasoningDelta() | RefusalDelta():
+                turn.pieces.setdefault(type(delta), []).append(delta.text)
             case ToolCallDelta():
                 _add_call(turn.tool_calls, delta)
 
@@ -306,7 +298,7 @@ def _turn_object(turn: Turn) -> dict[str, Any]:
         "dialect": turn.dialect,
         "state": turn.state.replace(" ", "_"),
         "replaced": turn.replaced,
-        "text": turn.text + turn.refusal,
+        "text": turn.answer,
         "reasoning": turn.reasoning or None,
         "tool_calls": [{key: call[key] for key in _CALL_KEYS} for call in turn.tool_calls] or None,
         "finish_reason": end.finish_reason if isinstance(end, RunCompleted) else None,
@@ -338,10 +330,10 @@ def _turn_markdown(turn: Turn) -> Iterator[str]:
     yield f"## {whom or 'Answer'}{' (asked again later)' if turn.replaced else ''}"
     moment = datetime.fromtimestamp(turn.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield f"*{moment}*"
-    if turn.reasoning:
-        yield f"*Reasoning:*\n\n{_quoted(turn.reasoning)}"
-    if turn.text or turn.refusal:
-        yield _closed(turn.text + turn.refusal)
+    if reasoning := turn.reasoning:
+        yield f"*Reasoning:*\n\n{_quoted(reasoning)}"
+    if answer := turn.answer:
+        yield _closed(answer)
     for call in turn.tool_calls:
         name = _one_line(call["name"], _TITLE_CHARS).replace("`", "'")
         yield f"Tool call `{name or '?'}`:\n\n{_fenced(call['arguments'], 'json')}"

@@ -1,6 +1,7 @@
 """A run that is over, played again: its events, in order, with the pauses in which they came."""
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from streamtui.config import Endpoint
+from streamtui.engine.bus import Subscriber
 from streamtui.engine.doors import (
     Cancel,
     CancelAll,
@@ -108,7 +110,7 @@ class ReplayDoors(Doors):
     def __init__(self, events: Sequence[Event], pacer: Pacer) -> None:
         self._events = events
         self._pacer = pacer
-        self._listening: list[_Heard] = []
+        self._listening: list[Subscriber] = []
         self._thread: threading.Thread | None = None
 
     def open_session(self, endpoint: Endpoint, messages: tuple[Message, ...] = ()) -> str:  # noqa: ARG002
@@ -140,7 +142,8 @@ class ReplayDoors(Doors):
         from_start: bool = False,  # noqa: ARG002 - nobody comes later
     ) -> Subscription:
         """Listen; before the play begins."""
-        heard = _Heard(wake)
+        # Nothing is merged: no more than the run has waits, and every event has its own moment.
+        heard = Subscriber(wake, None, sys.maxsize, on_close=lambda _heard: None)
         self._listening.append(heard)
         return heard
 
@@ -176,29 +179,4 @@ class ReplayDoors(Doors):
 
     def _tell(self, event: Event) -> None:
         for heard in self._listening:
-            heard.take(event)
-
-
-class _Heard:
-    """Events on their way to who listens; no more than the run has wait here."""
-
-    def __init__(self, wake: Callable[[], object]) -> None:
-        self.merged = 0
-        self._wake = wake
-        self._lock = threading.Lock()
-        self._waiting: list[Event] = []
-
-    def take(self, event: Event) -> None:
-        with self._lock:
-            self._waiting.append(event)
-            is_first = len(self._waiting) == 1
-        if is_first:
-            self._wake()
-
-    def drain(self) -> list[Event]:
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        return waiting
-
-    def close(self) -> None:
-        """Nothing is held that anybody else would need."""
+            heard.offer(event)

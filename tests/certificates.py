@@ -1,23 +1,13 @@
 """Certificates made for a test, and servers on loopback that show them."""
 
-import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
 import trustme
 
-from tests.faultserver import STREAM_HEAD, FaultServer
-
-TOKEN = 'data: {"choices":[{"index":0,"delta":{"content":"tok1 "}}]}\n\n'
-END = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-ANSWER: list[Any] = [
-    ["send", STREAM_HEAD.decode()],
-    ["chunk", TOKEN + END],
-    ["send", "0\r\n\r\n"],
-]
+from tests.faultserver import ANSWER, FaultServer
+from tests.loopback import listening
 
 
 def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
@@ -43,14 +33,6 @@ def trust(authority: trustme.CA, folder: Path) -> str:
     return str(path)
 
 
-@asynccontextmanager
-async def tls_server(context: ssl.SSLContext) -> AsyncIterator[FaultServer]:
+def tls_server(context: ssl.SSLContext) -> AbstractAsyncContextManager[FaultServer]:
     """Answers each request over TLS with one token."""
-    player = FaultServer(ANSWER)
-    server = await asyncio.start_server(player.serve, "127.0.0.1", 0, ssl=context)
-    player.port = server.sockets[0].getsockname()[1]
-    try:
-        yield player
-    finally:
-        server.close()
-        await player.aclose()
+    return listening(FaultServer(ANSWER), tls=context)

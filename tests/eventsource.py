@@ -1,29 +1,20 @@
 """A server of event streams on loopback: each connection plays the next of its answers."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from tests.loopback import LoopbackServer, listening
+from tests.raw_http import header, read_request, reset
 
 Step = bytes | asyncio.Event | float
 """Bytes are sent; an event is awaited, and a number of seconds."""
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 """Ends with its connection: whatever came then counts as a body that ended well."""
-CHUNKED = HEAD.replace(b"Connection: close", b"Transfer-Encoding: chunked")
-"""Ends with an empty chunk: without one the connection was lost."""
-LAST_CHUNK = b"0\r\n\r\n"
 GONE = b"HTTP/1.1 204 No Content\r\n\r\n"
 RESET = b""
 """As the last step: the connection is reset."""
-
-
-def chunk(data: bytes) -> bytes:
-    """A piece of a chunked body."""
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class EventSource(LoopbackServer):
@@ -64,11 +55,10 @@ class EventSource(LoopbackServer):
             else:
                 await self._wait(step, reader)
         if steps[-1] == RESET:
-            _reset(writer)
+            reset(writer)
 
     async def _read_request(self, reader: asyncio.StreamReader) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        body = await reader.readexactly(int(header(head, "content-length") or 0))
+        head, body = await read_request(reader)
         async with self._asked:
             self.heads.append(head)
             self.bodies.append(body)
@@ -89,21 +79,6 @@ class EventSource(LoopbackServer):
     async def _watch(self, reader: asyncio.StreamReader) -> None:
         await reader.read()
         self.left.set()
-
-
-def header(head: bytes, name: str) -> str | None:
-    """The value of a header of a request; None when it has none of that name."""
-    for line in head.decode().split("\r\n")[1:]:
-        found, _, value = line.partition(":")
-        if found.lower() == name:
-            return value.strip()
-    return None
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    opened = writer.get_extra_info("socket")
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 def event_source(*answers: Sequence[Step]) -> AbstractAsyncContextManager[EventSource]:

@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import socket
-import struct
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 from tests.loopback import LoopbackServer, listening
+from tests.raw_http import END, STREAM_HEAD, TOKEN, chunk, read_request, reset
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     scenario["id"]: scenario
@@ -16,9 +15,8 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "scenarios"
     ]
 }
-STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
+ANSWER: list[Any] = [["head"], ["chunk", TOKEN + END], ["chunk", ""]]
+"""The steps of one that is good, with one token."""
 
 
 class FaultServer(LoopbackServer):
@@ -57,14 +55,14 @@ class FaultServer(LoopbackServer):
         while self._keepalive:
             await self._serve_request(reader, writer)
         if self._lets_down:
-            await _read_request(reader)
+            await read_request(reader)
             self.let_down += 1
             writer.transport.abort()
 
     async def _serve_request(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self.requests.append(await _read_request(reader))
+        self.requests.append(b"".join(await read_request(reader)))
         async with self._hit:
             self.hits += 1
             self._hit.notify_all()
@@ -76,16 +74,6 @@ class FaultServer(LoopbackServer):
         if isinstance(self._steps, list):
             return self._steps
         return self._steps.get(str(hit), self._steps.get("*", []))
-
-
-async def _read_request(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    lengths = [
-        int(line.split(b":")[1])
-        for line in head.split(b"\r\n")
-        if line.lower().startswith(b"content-length:")
-    ]
-    return head + await reader.readexactly(sum(lengths))
 
 
 class _Player:
@@ -114,8 +102,7 @@ class _Player:
         await self._send(before + fill * count + after)
 
     async def _chunk(self, text: str) -> None:
-        data = text.encode()
-        self._writer.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self._writer.write(chunk(text.encode()))
 
     async def _chunkfill(self, before: str, fill: str, count: int, after: str) -> None:
         await self._chunk(before + fill * count + after)
@@ -147,9 +134,7 @@ class _Player:
         self._writer.close()
 
     async def _rst(self) -> None:
-        opened = self._writer.get_extra_info("socket")
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._writer.transport.abort()
+        reset(self._writer)
 
 
 def fault_server(

@@ -1,6 +1,8 @@
 """What the servers that play scripts share: connections on a free port of loopback, all ended."""
 
 import asyncio
+import socket
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,12 +54,21 @@ ServerT = TypeVar("ServerT", bound=LoopbackServer)
 
 
 @asynccontextmanager
-async def listening(server: ServerT) -> AsyncIterator[ServerT]:
+async def listening(
+    server: ServerT, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ServerT]:
     """The server on a port of its own, until the context is left."""
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
         listener.close()
         await server.aclose()
+
+
+def free_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

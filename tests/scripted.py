@@ -1,14 +1,15 @@
 """Parts of the engine with the network and the waiting taken out: bytes in a list, events in one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from streamtui.config import Endpoint
 from streamtui.engine.bus import Bus, Subscriber
 from streamtui.engine.dialects.base import Request
-from streamtui.engine.doors import GetTranscript, Query
+from streamtui.engine.doors import Command, Doors, GetTranscript, Query, Subscription
 from streamtui.engine.engine import EmbeddedServer, Engine
 from streamtui.engine.reports import Answer, Transcript
 from streamtui.engine.transport import Response, Transport
@@ -28,7 +29,7 @@ class ScriptedResponse:
         self.in_clear_to_proxy = False
         self._body = body
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         for step in self._body:
             if isinstance(step, Exception):
                 raise step
@@ -88,6 +89,32 @@ def text_of(events: Iterable[Event]) -> str:
 async def no_demo() -> EmbeddedServer:
     message = "this test needs no demo server"
     raise AssertionError(message)
+
+
+class BusDoors(Doors):
+    """Doors with a bus and no engine: commands are noted, and nothing comes of them."""
+
+    def __init__(self) -> None:
+        self.bus = Bus(time.time, time.monotonic)
+        self.commands: list[Command] = []
+
+    def execute(self, command: Command) -> None:
+        self.commands.append(command)
+
+    def subscribe(
+        self,
+        wake: Callable[[], object],
+        *,
+        session_ids: Collection[str] | None = None,
+        from_start: bool = False,
+    ) -> Subscription:
+        return self.bus.subscribe(wake, session_ids)
+
+    async def ask(self, query: Query) -> Answer:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
 
 
 class Listener:

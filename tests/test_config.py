@@ -389,6 +389,7 @@ MISTAKES = [
     (OWN + "price = {cached = 1}", 4, "endpoints.own.price.cached", "one of input, output"),
     (OWN + "params = 1", 4, "endpoints.own.params", "expected a table"),
     (OWN + "params.t = nan", 4, "endpoints.own.params.t", "neither inf nor nan"),
+    (OWN + "params.t = 9223372036854775808", 4, "endpoints.own.params.t", "at most 64 bits"),
     (OWN + "params.a.b = [\n1, [2020-01-01]]", 5, "endpoints.own.params.a.b[1][0]", "what JSON has"),
     (OWN + "headers.X = 1", 4, "endpoints.own.headers.X", "expected text in quotes"),
     (OWN + 'headers.X = "a\\r\\nB: c"', 4, "endpoints.own.headers.X", "without line breaks"),

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, closing
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,9 +15,7 @@ import pytest
 
 from streamtui import LLM
 from streamtui.config import Config, Endpoint, Proxy, load_config
-from streamtui.engine.bus import Bus, Subscriber
-from streamtui.engine.doors import Cancel, CloseSession, Command, Doors, OpenSession, Query, Send
-from streamtui.engine.reports import Answer
+from streamtui.engine.doors import Cancel, CloseSession, Command, Doors, OpenSession, Send
 from streamtui.errors import (
     ConfigError,
     ProtocolError,
@@ -45,6 +42,7 @@ from streamtui.events import (
 )
 from streamtui.redact import Secret
 from streamtui.streams import AsyncStream
+from tests.scripted import BusDoors
 
 MIRROR = Endpoint("mirror", "openai-chat", "http://127.0.0.1:9/v1", "m", params={"temperature": 1})
 LEGACY = Endpoint("legacy", "openai-completions", "http://127.0.0.1:9/v1", "m")
@@ -62,18 +60,17 @@ def said(text: str) -> Chunk:
     return Chunk((TextDelta(text),))
 
 
-class ScriptedDoors(Doors):
+class ScriptedDoors(BusDoors):
     """Answers each prompt with the same bodies, at once; `say` adds to the newest run."""
 
     def __init__(self, *answer: Body) -> None:
-        self.bus = Bus(time.time, time.monotonic)
-        self.commands: list[Command] = []
+        super().__init__()
         self.on_send: Callable[[], object] = lambda: None
         self._answer = answer
         self._endpoint = MIRROR
 
     def execute(self, command: Command) -> None:
-        self.commands.append(command)
+        super().execute(command)
         match command:
             case OpenSession():
                 self._endpoint = command.endpoint
@@ -82,21 +79,6 @@ class ScriptedDoors(Doors):
             case Send():
                 self.say(self._started(command), *self._answer)
                 self.on_send()
-
-    def subscribe(
-        self,
-        wake: Callable[[], object],
-        *,
-        session_ids: Collection[str] | None = None,
-        from_start: bool = False,
-    ) -> Subscriber:
-        return self.bus.subscribe(wake, session_ids)
-
-    async def ask(self, query: Query) -> Answer:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        raise NotImplementedError
 
     def say(self, *bodies: Body) -> None:
         send = self.sent()

@@ -127,13 +127,12 @@ def test_themes_are_found_in_an_installed_package(
     assert themes_dir() == tmp_path / "streamtui" / "themes"
 
 
-def test_a_folder_of_the_user_adds_and_replaces_themes(tmp_path: Path) -> None:
-    write(tmp_path, NIGHT.replace("#8ab4f0", "#123456"))
+def test_a_new_file_is_a_new_theme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, NIGHT)
     write(tmp_path, NIGHT.replace('"night"', '"dusk"'), "dusk.toml")
     write(tmp_path, "no theme", "notes.txt")
-    found = {theme.name: theme for theme in load_themes([tmp_path, tmp_path / "missing"])}
-    assert found.keys() == THEMES.keys() | {"dusk"}
-    assert found["night"].primary == "#123456"
+    monkeypatch.setattr(themes, "themes_dir", lambda: tmp_path)
+    assert [theme.name for theme in load_themes()] == ["dusk", "night"]
 
 
 def test_variables_of_textual_can_be_set(tmp_path: Path) -> None:
@@ -226,7 +225,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "night.toml").mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_themes([tmp_path])
+        load_theme(tmp_path / "night.toml")
 
 
 # --- colours --------------------------------------------------------------------------------

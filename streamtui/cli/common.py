@@ -1,7 +1,8 @@
 """What several commands share: `--config`, endpoints by name, and the engine with its demo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +55,36 @@ def endpoint_option(what_a_repetition_does: str) -> Callable[[CommandT], Command
     )
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+
+
+def speed_option(command: CommandT) -> CommandT:
+    """`--speed N`."""
+    return click.option(
+        "--speed",
+        metavar="N",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(0, 1_000_000),
+        help="So many times as fast; 0 is at once.",
+    )(command)
+
+
+def with_events(forms: Sequence[str], *, alone: str) -> type[click.Command]:
+    """The class of commands whose `--events` may stand alone: the word after it is its form only
+    when it is one."""
+
+    class Command(click.Command):
+        def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+            whole = [
+                f"--events={alone}" if word == "--events" and after not in forms else word
+                for word, after in zip_longest(args, args[1:])
+            ]
+            return super().parse_args(ctx, whole)
+
+    return Command
+
+
 def complete_endpoint(
     context: click.Context, _option: click.Parameter, incomplete: str
 ) -> list[str]:
@@ -95,6 +126,11 @@ def _read_param(text: str) -> tuple[str, object]:
         return key, json_or_text(value)
     except ValueError as error:
         raise click.BadParameter(f"the value of {key} {error}.") from error
+
+
+def well_formed(argument: str) -> str:
+    """An argument without the lone surrogates that stand for bytes of another encoding."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def json_or_text(text: str) -> object:

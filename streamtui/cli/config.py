@@ -1,6 +1,5 @@
 """`streamtui config`: where the configuration is, whether it is right, and what is in force."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,16 +104,9 @@ def _read_example() -> bytes:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    """Write a file that was not there, for the user's eyes only; a half-written one is removed."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    from streamtui.private_files import write_new
+
     try:
-        descriptor = os.open(path, flags, 0o600)
+        write_new(path, data)
     except FileExistsError:
         raise Trouble(f"{path} is there already and stays as it is.") from None
-    with os.fdopen(descriptor, "wb") as file:
-        try:
-            file.write(data)
-            file.flush()
-        except OSError:
-            path.unlink()
-            raise

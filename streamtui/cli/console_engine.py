@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from streamtui.cli import common
-from streamtui.cli.output import Trouble
+from streamtui.cli.sessions import in_the_way
 
 if TYPE_CHECKING:
     from streamtui.engine.doors import Doors
@@ -68,8 +68,7 @@ class ConsoleEngine:
     def raise_mismatch(self) -> None:
         """Raises Trouble where an engine of another version is in the way."""
         if self._mismatch is not None:
-            error = self._mismatch
-            raise Trouble(f"{error}; {error.live} sessions stream there. {error.hint}.")
+            raise in_the_way(self._mismatch)
 
     def _begin_to_look(self) -> "Doors":
         from streamtui.engine.host.late import LateDoors

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import structs
 
+from streamtui.cli.tables import GAP, aligned
 from streamtui.config import Config, Endpoint
 from streamtui.engine.reports import ModelList, ProbeReport, Stage
 from streamtui.engine.routes import address_words, route_words
@@ -18,7 +19,6 @@ from streamtui.safe_text import safe_line
 
 _DEFAULTS = Endpoint("", "", "")
 _COLUMNS = ("ENDPOINT", "DIALECT", "MODEL", "KEY")
-_GAP = "  "
 _LABEL_WIDTH = 11
 _TIME_WIDTH = 9
 _NARROWEST = 20
@@ -34,7 +34,7 @@ def list_lines(config: Config, width: int | None) -> list[str]:
     `width` is that of the terminal in cells, None where lines may have any length.
     """
     rows = [_COLUMNS, *map(_row, config.endpoints.values())]
-    table = iter(_aligned(rows))
+    table = iter(aligned(rows))
     lines = [next(table)]
     for endpoint, row in zip(config.endpoints.values(), table, strict=True):
         lines += [row, *_joined(_details(endpoint, config), width)]
@@ -67,19 +67,6 @@ def _row(endpoint: Endpoint) -> tuple[str, ...]:
     else:
         key = "there" if endpoint.api_key else "none"
     return (endpoint.name, endpoint.dialect, endpoint.model or "-", key)
-
-
-def _aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    from rich.cells import cell_len
-
-    safe = [tuple(map(safe_line, row)) for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(*safe, strict=True)]
-    return [
-        _GAP.join(
-            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in safe
-    ]
 
 
 def _details(endpoint: Endpoint, config: Config) -> Iterator[str]:
@@ -118,7 +105,7 @@ def _joined(items: Iterable[str], width: int | None) -> list[str]:
         if lines and (width is None or len(longer) <= width):
             lines[-1] = longer
         else:
-            lines.append(_GAP + item)
+            lines.append(GAP + item)
     return lines
 
 
@@ -128,7 +115,7 @@ def _joined(items: Iterable[str], width: int | None) -> list[str]:
 def heading(endpoint: Endpoint) -> str:
     """What is tested."""
     parts = (endpoint.name, endpoint.model, endpoint.dialect, address_words(endpoint))
-    return safe_line(_GAP.join(filter(None, parts)))
+    return safe_line(GAP.join(filter(None, parts)))
 
 
 def report_lines(
@@ -179,11 +166,11 @@ def _stage_lines(stage: Stage, report: ProbeReport, width: int | None) -> list[s
 
 
 def _timed_line(label: str, time: str, words: str, width: int | None) -> list[str]:
-    return _hanging(f"{_GAP}{label:<{_LABEL_WIDTH}}{_GAP}{time:>{_TIME_WIDTH}}   ", words, width)
+    return _hanging(f"{GAP}{label:<{_LABEL_WIDTH}}{GAP}{time:>{_TIME_WIDTH}}   ", words, width)
 
 
 def _line(label: str, words: str, width: int | None) -> list[str]:
-    return _hanging(f"{_GAP}{label:<{_LABEL_WIDTH}}{_GAP}", words, width)
+    return _hanging(f"{GAP}{label:<{_LABEL_WIDTH}}{GAP}", words, width)
 
 
 def _hanging(start: str, words: str, width: int | None) -> list[str]:
@@ -200,7 +187,7 @@ def _model_lines(models: ModelList, width: int | None, *, all_models: bool) -> l
         return _line("models", models.error.words, width)
     count = len(models.models)
     if all_models:
-        indent = _GAP * 2
+        indent = GAP * 2
         return [
             *_line("models", f"{count}", width),
             *(f"{indent}{safe_line(m)}" for m in models.models),

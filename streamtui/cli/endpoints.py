@@ -26,7 +26,7 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@common.json_option
 @common.config_option
 @click.pass_context
 def print_list(context: click.Context, as_json: bool) -> int:
@@ -74,7 +74,7 @@ def print_models(context: click.Context, endpoint: str) -> int:
     "endpoints", nargs=-1, metavar="[ENDPOINT[/MODEL]]...", shell_complete=common.complete_endpoint
 )
 @click.option("--models", "all_models", is_flag=True, help="Print all models that it lists.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@common.json_option
 @common.config_option
 @click.pass_context
 def test(

@@ -1,10 +1,12 @@
 """`streamtui history`: what was asked and answered, found, shown, exported, played, deleted."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from streamtui.cli import common
 from streamtui.cli.codes import ANSWERED, CANCELLED
 from streamtui.cli.output import Trouble, emit, emit_json, say, terminal_width
 from streamtui.cli.replay import command as replay
@@ -26,7 +28,6 @@ _limit_option = click.option(
     type=click.IntRange(1, 1_000_000),
     help="At most so many.",
 )
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 _yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -42,7 +43,7 @@ group.add_command(replay)
 
 @group.command("list")
 @_limit_option
-@_json_option
+@common.json_option
 def list_command(limit: int, as_json: bool) -> int:
     """Print the newest runs."""
     return _print_runs("", limit, as_json)
@@ -51,7 +52,7 @@ def list_command(limit: int, as_json: bool) -> int:
 @group.command("search")
 @click.argument("words", nargs=-1, required=True)
 @_limit_option
-@_json_option
+@common.json_option
 def search(words: tuple[str, ...], limit: int, as_json: bool) -> int:
     """Print the newest runs that hold all WORDS in prompt or answer, in any script."""
     return _print_runs(" ".join(words), limit, as_json)
@@ -163,7 +164,8 @@ def _form_of(output: str) -> str:
 
 def _path_of(output: str, name: str) -> Path:
     path = Path(output)
-    if path.is_dir():
+    # Unlike `Path.is_dir` this takes what is too long for a name to be none.
+    if os.path.isdir(path):  # noqa: PTH112
         return path / name
     if output.endswith("/"):
         raise Trouble(f"{output} is no folder.")

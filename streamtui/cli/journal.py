@@ -100,17 +100,8 @@ def _stored(history: "History", beginning: str) -> "StoredRun":
 
 
 def _conversation(history: "History", run: "StoredRun") -> "StoredRun | SessionRecord":
-    from msgspec.structs import replace
-
     session = history.session(run.summary.session_id)
-    places = [
-        place
-        for place, event in enumerate(session.events if session else ())
-        if event.run_id == run.summary.run_id
-    ]
-    if session is None or not places:
-        return run
-    return replace(session, events=session.events[: places[-1] + 1])
+    return (session and session.up_to(run.summary.run_id)) or run
 
 
 def _refuse(beginning: str) -> NoReturn:

@@ -19,6 +19,7 @@ from streamtui.cli.codes import (
     USAGE,
     WORST_FIRST,
 )
+from streamtui.cli.tables import label_of
 from streamtui.config import Endpoint
 from streamtui.events import (
     Body,
@@ -138,10 +139,7 @@ class Answer:
     @property
     def label(self) -> str:
         """The endpoint in the form that `-e` accepts; untrusted, like all that is configured."""
-        name, model = self.endpoint.name, self.endpoint.model
-        if model.startswith(f"{name}/"):
-            return model
-        return f"{name}/{model}" if model else name
+        return label_of(self.endpoint.name, self.endpoint.model)
 
     @property
     def text(self) -> str:

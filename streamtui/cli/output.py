@@ -142,9 +142,6 @@ def emit(text: str) -> None:
     click.echo(safe_text(text) if is_terminal(sys.stdout) else text, color=True)
 
 
-emit_object = emit_json
-
-
 def terminal_width() -> int | None:
     """The columns of the terminal; None for a pipe, whose lines are not broken."""
     return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None

@@ -1,5 +1,6 @@
 """What can be played again: a stored run, a conversation that was exported, a recorded response."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -69,7 +70,8 @@ def load(what: str, dialect: str) -> Recorded:
     Raises Trouble for what is not there or cannot be read.
     """
     path = Path(what)
-    if "/" in what or path.suffix.lower() in _FILE_ENDINGS or path.is_file():
+    # Unlike `Path.is_file` this takes what is too long for a name to be none.
+    if "/" in what or path.suffix.lower() in _FILE_ENDINGS or os.path.isfile(path):  # noqa: PTH113
         return _from_file(path, dialect)
     return _from_history(what)
 

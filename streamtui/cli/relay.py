@@ -14,6 +14,7 @@ from streamtui.cli.outcome import Answer
 from streamtui.cli.output import Output
 from streamtui.cli.printers import Printer
 from streamtui.engine.doors import Doors
+from streamtui.event_words import describe
 from streamtui.events import (
     Body,
     Event,
@@ -25,7 +26,6 @@ from streamtui.events import (
     RunFailed,
     RunWaiting,
     StreamStalled,
-    describe,
 )
 
 LAST_WRITE_SECONDS = 2.0

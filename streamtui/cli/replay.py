@@ -9,11 +9,11 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import click
 
+from streamtui.cli import common
 from streamtui.cli.codes import ANSWERED
 from streamtui.cli.recordings import WHAT_HELP, dialect_option
 
@@ -44,28 +44,10 @@ Exit codes: those of `streamtui run`, for what was recorded.
 """
 
 
-class _Replay(click.Command):
-    """`--events` may stand alone: the word after it is a form of events only when it is one."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        whole = [
-            "--events=own" if word == "--events" and after not in _VERSIONS else word
-            for word, after in zip_longest(args, args[1:])
-        ]
-        return super().parse_args(ctx, whole)
-
-
-@click.command("replay", cls=_Replay, epilog=_EPILOG)
+@click.command("replay", cls=common.with_events(_VERSIONS, alone="own"), epilog=_EPILOG)
 @click.argument("what")
 @dialect_option
-@click.option(
-    "--speed",
-    metavar="N",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0, 1_000_000),
-    help="So many times as fast as it came; 0 is at once.",
-)
+@common.speed_option
 @click.option("--step", is_flag=True, help="Go on at each enter; q ends.")
 @click.option("--sep", metavar="TEXT", default="", help="Print this after each chunk.")
 @click.option(

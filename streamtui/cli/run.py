@@ -119,7 +119,7 @@ def _read_prompt(given: str | None) -> str:
 
     if given is None and is_terminal(sys.stdin):
         raise click.UsageError("The prompt is missing: give it as an argument, or pipe it in.")
-    prompt = _read_standard_input() if given in {None, "-"} else _well_formed(given or "")
+    prompt = _read_standard_input() if given in {None, "-"} else common.well_formed(given or "")
     if not prompt.strip():
         raise click.UsageError("The prompt is empty.")
     return prompt
@@ -136,11 +136,6 @@ def _read_standard_input() -> str:
         say("streamtui: standard input is not UTF-8: what cannot be read is replaced.")
     # The line end that `echo` adds is not part of the question.
     return text.removesuffix("\n")
-
-
-def _well_formed(argument: str) -> str:
-    """An argument without the lone surrogates that stand for bytes of another encoding."""
-    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _choose(config: "Config", specs: "Sequence[str]", **changes: Any) -> "list[Endpoint]":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamtui.cli import common
 from streamtui.cli.output import Trouble, say
 from streamtui.cli.recordings import WHAT_HELP, dialect_option
 
@@ -44,14 +45,7 @@ Examples:
     help="Answer with this recording. Repeat it: they are answered in turn.",
 )
 @dialect_option
-@click.option(
-    "--speed",
-    metavar="N",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0, 1_000_000),
-    help="So many times as fast; 0 is at once.",
-)
+@common.speed_option
 def command(host: str, port: int, replays: tuple[str, ...], dialect: str, speed: float) -> int:
     """Run the demo server until it is interrupted."""
     import asyncio

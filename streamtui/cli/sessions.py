@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamtui.cli import common
 from streamtui.cli.codes import ANSWERED
 from streamtui.cli.output import Trouble, emit, emit_json, say, terminal_width
 from streamtui.safe_text import safe_line
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamtui.engine.doors import Query
+    from streamtui.engine.host.client import EngineMismatchError
     from streamtui.engine.reports import Answer, SessionSummary
 
 _COLUMNS = ("SESSION", "STATE", "ENDPOINT", "RUNS", "PROMPT")
@@ -25,7 +27,7 @@ def group(context: click.Context) -> int:
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@common.json_option
 def list_command(as_json: bool) -> int:
     """Print the sessions that are open."""
     return print_list(as_json)
@@ -88,8 +90,8 @@ def _stop_engine(force: bool) -> int:
     if stopped is None:
         say("No engine runs.")
     elif not stopped.ends:
-        subject = "1 session streams" if stopped.live == 1 else f"{stopped.live} sessions stream"
-        raise Trouble(f"{subject}. --force ends them all the same; what they received is kept.")
+        words = f"{_streaming(stopped.live)}. --force ends them all the same"
+        raise Trouble(f"{words}; what they received is kept.")
     else:
         say("The engine has ended. What it received is kept.")
     return ANSWERED
@@ -135,10 +137,18 @@ def ask(query: "Query") -> "Answer | None":
     try:
         answer = ask_running(query)
     except EngineMismatchError as error:
-        streams = "1 session streams" if error.live == 1 else f"{error.live} sessions stream"
-        raise Trouble(f"{error}; {streams} there. {error.hint}.") from error
+        raise in_the_way(error) from error
     except RunError as error:
         raise Trouble(error.info().words) from error
     if isinstance(answer, NotFound | Unanswered) and answer.error:
         raise Trouble(answer.error.words)
     return answer
+
+
+def in_the_way(error: "EngineMismatchError") -> Trouble:
+    """The words for an engine of another version, and for what it would cost to end it."""
+    return Trouble(f"{error}; {_streaming(error.live)} there. {error.hint}.")
+
+
+def _streaming(live: int) -> str:
+    return "1 session streams" if live == 1 else f"{live} sessions stream"

@@ -70,13 +70,16 @@ def shortened(text: str, cells: int | None, words: Sequence[str] = ()) -> str:
     return set_cell_size(line, max(cells - 1, 0)).rstrip() + ELLIPSIS
 
 
-def whom(endpoint: str, model: str) -> str:
+def label_of(endpoint: str, model: str) -> str:
     """An endpoint and its model in the form that `-e` accepts."""
     if not model or model.startswith(f"{endpoint}/"):
-        label = model or endpoint
-    else:
-        label = f"{endpoint}/{model}" if endpoint else model
-    return shortened(label, _WHOM_CELLS)
+        return model or endpoint
+    return f"{endpoint}/{model}" if endpoint else model
+
+
+def whom(endpoint: str, model: str) -> str:
+    """The same as a cell of a row."""
+    return shortened(label_of(endpoint, model), _WHOM_CELLS)
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ import os
 import sys
 import warnings
 from contextlib import AbstractContextManager, closing, redirect_stdout
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -58,17 +57,6 @@ Exit codes:
 """
 
 
-class _Watch(click.Command):
-    """`--events` may stand alone: the word after it is its version only when it is one."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        whole = [
-            "--events=v2" if word == "--events" and after not in _VERSIONS else word
-            for word, after in zip_longest(args, args[1:])
-        ]
-        return super().parse_args(ctx, whole)
-
-
 def _read_input(
     _context: click.Context, _option: click.Parameter, given: str | None
 ) -> "Input | None":
@@ -76,14 +64,14 @@ def _read_input(
 
     if given is None:
         return None
-    text = given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    text = common.well_formed(given)
     try:
         return Input(text, common.json_or_text(text))
     except ValueError as error:
         raise click.BadParameter(f"{error}.") from error
 
 
-@click.command("watch", cls=_Watch, epilog=_EPILOG)
+@click.command("watch", cls=common.with_events(_VERSIONS, alone="v2"), epilog=_EPILOG)
 @click.argument("target", required=False)
 @click.option(
     "-e",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from streamtui.config import values
-from streamtui.config.types import Proxy
+from streamtui.config.types import Proxy, check_login
 
 _SEPARATORS = re.compile(r"[,\s]+")
 
@@ -38,12 +38,10 @@ def env_proxy(environ: Mapping[str, str], base_url: str) -> Proxy | None:
             address.password,
             tuple(pattern for item in _exceptions(environ) for pattern in _patterns(item)),
         )
-        if proxy.is_socks:
-            values.check_socks_login(proxy.username, proxy.password)
+        return check_login(proxy)
     except ValueError as error:
         # Going on would reach the target directly, past a proxy that someone meant.
         raise ValueError(f"the environment variable {variable}: {error}") from None
-    return proxy
 
 
 def unread_exceptions(environ: Mapping[str, str]) -> list[str]:

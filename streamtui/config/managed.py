@@ -4,7 +4,6 @@ The user's own config.toml is never touched. Two writers do not mix; the later o
 """
 
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from streamtui.config import config_of
 from streamtui.config.toml_lines import TomlFile, dotted, parse_toml, read_toml
 from streamtui.config.types import Config
 from streamtui.errors import ConfigError
+from streamtui.private_files import replace
 
 _HEADING = "# Written by streamtui. Your own settings belong into config.toml, and win.\n"
 
@@ -80,7 +80,7 @@ def write_managed(path: Path, table: Table) -> None:
     """Replace the file with `table`. Raises ConfigError; the old file then stays as it was."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, _text_of(table).encode())
+        replace(path, _text_of(table).encode())
     except OSError as error:
         words = error.strerror or type(error).__name__
         raise ConfigError(f"cannot be written: {words}", file=str(path)) from error
@@ -117,32 +117,3 @@ def _text_of(table: Table) -> str:
     import tomli_w
 
     return _HEADING + tomli_w.dumps(table)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        _write_new(temporary, data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    # Opened with its final mode: between open and chmod others could read.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without it the new name may be lost with the power, though the bytes are on disk.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -151,6 +151,9 @@ def check_param(value: object) -> object:
     """A value that JSON can carry; lists and tables are the caller's to walk through."""
     if isinstance(value, float) and not isfinite(value):
         raise ValueError("expected a number that JSON has: neither inf nor nan")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        # TOML promises no larger ones, and an engine cannot be told of them.
+        raise ValueError("expected a whole number of at most 64 bits")
     if not isinstance(value, str | int | float | list | dict):
         raise ValueError(  # noqa: TRY004 - one kind of error for callers
             "expected what JSON has: text, numbers, true or false, lists and tables"

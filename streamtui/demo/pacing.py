@@ -3,12 +3,15 @@
 import asyncio
 import math
 from bisect import bisect_right
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from itertools import islice
+from typing import TypeVar
 
 from msgspec import Struct
 
 from streamtui.demo.scripts import Script, Step
+
+Played = TypeVar("Played")
 
 MAX_BATCH = 128
 """Steps handed out at once; then everybody else on the loop has a turn."""
@@ -26,7 +29,10 @@ class Schedule(Struct, frozen=True):
 
     def steps_due(self, now: float, played: int) -> int:
         """How many to play now, given that one is due."""
-        return _steps_due(now - self.begin, self.interval, played)
+        if self.interval == 0:
+            return MAX_BATCH
+        overdue = math.floor((now - self.begin) / self.interval) + 1 - played
+        return min(max(1, overdue), MAX_BATCH)
 
 
 class RecordedSchedule(Struct, frozen=True):
@@ -52,14 +58,20 @@ def schedule(script: Script, pace: float, now: float) -> Schedule | RecordedSche
     return Schedule(now + script.delay * pace, pace / script.rate)
 
 
-async def paced(script: Script, pace: float) -> AsyncGenerator[list[Step]]:
+def paced(script: Script, pace: float) -> AsyncGenerator[list[Step]]:
+    """The steps of a script that starts now, in time."""
+    times = schedule(script, pace, asyncio.get_running_loop().time())
+    return in_time(script.steps(), times)
+
+
+async def in_time(
+    steps: Iterator[Played], times: Schedule | RecordedSchedule
+) -> AsyncGenerator[list[Played]]:
     """The steps in time, those that are due together as one list.
 
     A reader who was late gets what is overdue at once.
     """
     clock = asyncio.get_running_loop().time
-    times = schedule(script, pace, clock())
-    steps = script.steps()
     played = 0
     while True:
         await asyncio.sleep(times.due_at(played) - clock())
@@ -68,10 +80,3 @@ async def paced(script: Script, pace: float) -> AsyncGenerator[list[Step]]:
             return
         played += len(batch)
         yield batch
-
-
-def _steps_due(elapsed: float, interval: float, played: int) -> int:
-    """How many steps to play now: those that are overdue, at least the one we slept for."""
-    if interval == 0:
-        return MAX_BATCH
-    return min(max(1, math.floor(elapsed / interval) + 1 - played), MAX_BATCH)

@@ -7,7 +7,8 @@ dialect that it is asked in, with the pauses that it had.
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ from multidict import CIMultiDict
 
 from streamtui.demo.dialect import Refusal
 from streamtui.demo.exchange import RECORD
-from streamtui.demo.pacing import Schedule
+from streamtui.demo.pacing import Schedule, in_time
 from streamtui.demo.question import Question
 from streamtui.demo.replay_script import RecordedRun
 from streamtui.demo.scripts import Script
@@ -123,22 +124,12 @@ class ReplayServer(DemoServer):
         )
         await response.prepare(request)
         if recording.status not in _WITHOUT_BODY:
-            async for data in self._paced(recording):
-                await response.write(data)
+            now = asyncio.get_running_loop().time()
+            times = Schedule(now, self._pace / FRAMES_PER_SECOND)
+            async with aclosing(in_time(frames(recording), times)) as batches:
+                async for lines in batches:
+                    await response.write(b"".join(lines))
         return response
-
-    async def _paced(self, recording: Recording) -> AsyncIterator[bytes]:
-        """The body line by line, those that are due together at once."""
-        clock = asyncio.get_running_loop().time
-        times = Schedule(clock(), self._pace / FRAMES_PER_SECOND)
-        lines, played = frames(recording), 0
-        while True:
-            batch = list(itertools.islice(lines, times.steps_due(clock(), played)))
-            if not batch:
-                return
-            played += len(batch)
-            yield b"".join(batch)
-            await asyncio.sleep(times.due_at(played) - clock())
 
 
 def _headers(recording: Recording) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from threading import Lock
 from typing import Protocol
 
-from streamtui.engine.merge import ChunkPile
+from streamtui.engine.merge import Pile
 from streamtui.events import Body, Chunk, Event, KeepAliveReceived
 
 MERGE_AFTER = 512
@@ -76,28 +76,6 @@ class Bus:
             self._subscribers = tuple(other for other in self._subscribers if other is not listener)
 
 
-class _Pile:
-    """Chunks of one run that wait as one; stamped as the first of them."""
-
-    __slots__ = ("_chunks", "_stamp")
-
-    def __init__(self, event: Event, first: Chunk) -> None:
-        self._stamp = event
-        self._chunks = ChunkPile(first)
-
-    @property
-    def run_id(self) -> str:
-        return self._stamp.run_id
-
-    def add(self, chunk: Chunk) -> None:
-        self._chunks.add(chunk)
-
-    def event(self) -> Event:
-        stamp = self._stamp
-        body = self._chunks.joined()
-        return Event(stamp.seq, stamp.time, stamp.mono, stamp.session_id, stamp.run_id, body)
-
-
 class Subscriber:
     """What waits for one listener. `offer` and `drain` may be called from different threads."""
 
@@ -114,7 +92,7 @@ class Subscriber:
         self._merge_after = merge_after
         self._on_close = on_close
         self._lock = Lock()
-        self._waiting: list[Event | _Pile] = []
+        self._waiting: list[Event | Pile] = []
         self._last_of_run: dict[str, int] | None = None
         """Where the last event of each run stands; None while nothing is merged."""
 
@@ -134,7 +112,7 @@ class Subscriber:
         with self._lock:
             waiting, self._waiting = self._waiting, []
             self._last_of_run = None
-        return [item.event() if isinstance(item, _Pile) else item for item in waiting]
+        return [item.event() if isinstance(item, Pile) else item for item in waiting]
 
     def close(self) -> None:
         """Stop listening."""
@@ -154,10 +132,10 @@ class Subscriber:
     def _absorb(self, place: int, event: Event) -> bool:
         last = self._waiting[place]
         match last, event.body:
-            case _Pile(), Chunk() as chunk:
+            case Pile(), Chunk() as chunk:
                 last.add(chunk)
             case Event(body=Chunk() as first), Chunk() as chunk:
-                pile = self._waiting[place] = _Pile(last, first)
+                pile = self._waiting[place] = Pile(last, first)
                 pile.add(chunk)
             case Event(body=KeepAliveReceived()), KeepAliveReceived():
                 self._waiting[place] = event

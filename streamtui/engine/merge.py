@@ -3,6 +3,7 @@
 from streamtui.events import (
     Chunk,
     Delta,
+    Event,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -10,11 +11,22 @@ from streamtui.events import (
 )
 
 
-class ChunkPile:
-    """Chunks that arrive faster than they are taken; grows with their text, not their number."""
+class Pile:
+    """Chunks of one run as one event, stamped as the first of them.
 
-    def __init__(self, first: Chunk) -> None:
-        self._chunks = [first]
+    Grows with their text, not their number.
+    """
+
+    __slots__ = ("_chunks", "_stamp")
+
+    def __init__(self, first: Event, chunk: Chunk) -> None:
+        self._stamp = first
+        self._chunks = [chunk]
+
+    @property
+    def run_id(self) -> str:
+        """Of the run that all of it is of."""
+        return self._stamp.run_id
 
     def add(self, chunk: Chunk) -> None:
         """Put a chunk on top.
@@ -27,9 +39,10 @@ class ChunkPile:
             top = self._chunks.pop()
             self._chunks[-1] = join_chunks([self._chunks[-1], top])
 
-    def joined(self) -> Chunk:
+    def event(self) -> Event:
         """All of them as one."""
-        return join_chunks(self._chunks)
+        stamp, body = self._stamp, join_chunks(self._chunks)
+        return Event(stamp.seq, stamp.time, stamp.mono, stamp.session_id, stamp.run_id, body)
 
 
 def join_chunks(chunks: list[Chunk]) -> Chunk:

@@ -1,6 +1,7 @@
 """The models that an endpoint lists, asked over the connections that runs use too."""
 
 import asyncio
+from contextlib import aclosing
 
 from streamtui.config import Endpoint
 from streamtui.engine.attempt import Tools, refusal_in
@@ -70,14 +71,15 @@ async def _fetch(endpoint: Endpoint, dialect: Dialect, request: Request, tools: 
         if response.status >= 300:
             refusal = await refusal_in(response, dialect, endpoint, tools.wall_clock())
             raise _about_a_list(refusal)
-        async for data in response.chunks():
-            body += data
-            if len(body) > MAX_PAGE_BYTES:
-                raise ProtocolError(
-                    "the list of models is longer than 4 MiB",
-                    kind="frame-too-large",
-                    hint="Check base_url",
-                )
+        async with aclosing(response.chunks()) as chunks:
+            async for data in chunks:
+                body += data
+                if len(body) > MAX_PAGE_BYTES:
+                    raise ProtocolError(
+                        "the list of models is longer than 4 MiB",
+                        kind="frame-too-large",
+                        hint="Check base_url",
+                    )
     return bytes(body)
 
 

@@ -124,7 +124,7 @@ class _Walk:
                 self._stages.enter("first byte")
             case ResponseStarted():
                 self._stages.leave()
-                self._stages.say("first byte", _response_words(self._confidential.head(body)))
+                self._stages.say("first byte", _response_words(body))
                 self._stages.enter("first token")
             case Chunk() if token := next(filter(is_visible, body.deltas), None):
                 self._stages.leave()

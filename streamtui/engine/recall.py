@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from msgspec import structs
 
-from streamtui.engine.merge import ChunkPile
+from streamtui.engine.merge import Pile
 from streamtui.events import (
     Chunk,
     Event,
@@ -17,18 +17,7 @@ from streamtui.events import (
     SessionClosed,
 )
 
-
-class _Piled:
-    """Chunks of one run that follow one another."""
-
-    __slots__ = ("first", "pile")
-
-    def __init__(self, first: Event, chunk: Chunk) -> None:
-        self.first = first
-        self.pile = ChunkPile(chunk)
-
-
-_Kept = Event | _Piled
+_Kept = Event | Pile
 
 
 class Recall:
@@ -54,10 +43,10 @@ class Recall:
             case Chunk() as chunk:
                 newest = kept[-1] if kept else None
                 # A session has one run at a time: nothing of another one comes between.
-                if isinstance(newest, _Piled) and newest.first.run_id == event.run_id:
-                    newest.pile.add(chunk)
+                if isinstance(newest, Pile) and newest.run_id == event.run_id:
+                    newest.add(chunk)
                 else:
-                    kept.append(_Piled(event, chunk))
+                    kept.append(Pile(event, chunk))
             case RunStarted() as started if any(_starts(earlier) for earlier in kept):
                 # What came before it is remembered as the runs that it came in.
                 alone = structs.replace(started, messages=started.messages[-1:])
@@ -86,6 +75,4 @@ def _starts(kept: _Kept) -> bool:
 
 
 def _event(kept: _Kept) -> Event:
-    if isinstance(kept, Event):
-        return kept
-    return structs.replace(kept.first, body=kept.pile.joined())
+    return kept.event() if isinstance(kept, Pile) else kept

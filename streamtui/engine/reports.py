@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from streamtui.events import ErrorInfo, Event, Message
 
@@ -128,6 +128,11 @@ class SessionRecord(Struct, frozen=True, tag=True):
     """The turns that came before its first run."""
     events: tuple[Event, ...]
     """From SessionOpened on, those of all its runs in their order."""
+
+    def up_to(self, run_id: str) -> "SessionRecord | None":
+        """The conversation up to the end of a run; None where that is no part of it."""
+        places = [place for place, event in enumerate(self.events) if event.run_id == run_id]
+        return structs.replace(self, events=self.events[: places[-1] + 1]) if places else None
 
 
 class Workspace(Struct, frozen=True, tag=True):

@@ -27,6 +27,9 @@ class DaemonResolver(AbstractResolver):
                 )
             except OSError as error:
                 found.set_exception(error)
+            except UnicodeError:
+                # No name: two dots in a row, or more than 63 characters between them.
+                found.set_exception(socket.gaierror(socket.EAI_NONAME, "no name of a host"))
 
         threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
         # The lookup itself cannot be cancelled, and must not be shown that its caller was.

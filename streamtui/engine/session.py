@@ -6,6 +6,7 @@ The one place where a RunError becomes an event. Never draws, never stores, neve
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 
 from streamtui.engine.attempt import Tools
 from streamtui.engine.confidential import Confidential
@@ -20,7 +21,6 @@ from streamtui.events import (
     ErrorKind,
     Message,
     Metrics,
-    ResponseStarted,
     RunCancelled,
     RunCompleted,
     RunCutOff,
@@ -218,11 +218,7 @@ class Session:
         self._publish(run.run_id, started)
 
     def _tries(self, run: Run) -> Tries:
-        def publish(body: Body) -> None:
-            if isinstance(body, ResponseStarted):
-                body = self._confidential.head(body)
-            self._publish(run.run_id, body)
-
+        publish = partial(self._publish, run.run_id)
         context = self._context(run)
         return Tries(run, self._endpoint, context, self._tools, publish, self._confidential)
 

@@ -113,12 +113,7 @@ def no_event_stream(status: int, headers: Mapping[str, str], said: str) -> Proto
 
     `said` is what the beginning of its body says, if that can be read.
     """
-    content_type = _content_type(headers)
-    if status != 200:
-        got = f"HTTP {status}"
-    else:
-        # A header holds any bytes; those that are no text cannot be told.
-        got = content_type.encode("ascii", "replace").decode() or "no content type"
+    got = _content_type(headers) or "no content type" if status == 200 else f"HTTP {status}"
     return ProtocolError(
         f"got {got} instead of a stream of events{f': {said}' if said else ''}",
         kind="not-a-stream",
@@ -204,14 +199,20 @@ def _span(seconds: float) -> str:
 
 def _redirect(status: int, headers: Mapping[str, str]) -> StatusError:
     """Redirects are never followed: the key and the prompt would go to another host."""
-    target = urlsplit(headers.get("location", ""))
-    where = target.netloc.rpartition("@")[2] or "another path"
     return StatusError(
-        f"HTTP {status}, the endpoint redirects to {where}",
+        f"HTTP {status}, the endpoint redirects to {_place_in(headers.get('location', ''))}",
         kind="redirect-refused",
         status=status,
         hint="If that is right, change base_url",
     )
+
+
+def _place_in(location: str) -> str:
+    """The host of a URL without its user, which may be any text."""
+    try:
+        return urlsplit(location).netloc.rpartition("@")[2] or "another path"
+    except ValueError:
+        return "a place that is none"
 
 
 def _proxy_speaks(status: int, headers: Mapping[str, str]) -> bool:

@@ -6,7 +6,7 @@ Redirects are never followed and cookies never kept: both would carry keys to ot
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import BytesIO
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from streamtui.engine.routes import is_secure, proxy_for
 from streamtui.engine.stages import Stages
 from streamtui.engine.tls import Stamps, client_context, stamps
 from streamtui.errors import RunError
+from streamtui.safe_text import join_surrogates
 
 MAX_HEADER_BYTES = 65536
 MAX_HEADERS = 512
@@ -36,11 +37,11 @@ class Response(Protocol):
 
     status: int
     headers: Mapping[str, str]
-    """Names in lower case; of repeated headers the first."""
+    """Names in lower case; of repeated headers the first. Well-formed text, whatever was sent."""
     in_clear_to_proxy: bool
     """The request went to a proxy unencrypted, so the proxy may have answered itself."""
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it arrives. Raises TransportError or ProtocolError."""
 
     async def read_error_body(self) -> bytes:
@@ -238,12 +239,12 @@ class _AiohttpResponse:
         self._endpoint = endpoint
         self._proxy = proxy
         self.status = response.status
-        self.headers: Mapping[str, str] = _lower_case(response.headers)
+        self.headers: Mapping[str, str] = _readable(response.headers)
         self.in_clear_to_proxy = (
             proxy is not None and not proxy.is_socks and response.url.scheme == "http"
         )
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         try:
             async for data in self._response.content.iter_any():
                 yield data
@@ -281,9 +282,10 @@ class _AiohttpResponse:
         return transport is None or transport.is_closing()
 
 
-def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+def _readable(headers: Mapping[str, str]) -> dict[str, str]:
     """Of repeated headers the first counts."""
-    lower: dict[str, str] = {}
+    found: dict[str, str] = {}
     for name, value in headers.items():
-        lower.setdefault(name.lower(), value)
-    return lower
+        # aiohttp keeps bytes that are not UTF-8 as halves of characters, which nothing can send on.
+        found.setdefault(name.lower(), join_surrogates(value))
+    return found

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
@@ -29,9 +29,9 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
-from streamtui.config import Config, Endpoint, Price, changed_keys
+from streamtui.config import Config, Endpoint
 from streamtui.engine.doors import Doors, Subscription
-from streamtui.errors import ConfigError, RunError
+from streamtui.errors import RunError
 from streamtui.events import Event, StreamStalled
 from streamtui.redact import Redactor
 from streamtui.safe_text import safe_line, safe_text
@@ -40,7 +40,7 @@ from streamtui.ui.attachment import Attachment
 from streamtui.ui.changed_cells import shadow_for
 from streamtui.ui.clock import SLOW_SECONDS, Beat, Clock
 from streamtui.ui.commands import COMMANDS, Where, bindings_for
-from streamtui.ui.config_watch import LOOK_SECONDS, ConfigWatch
+from streamtui.ui.config_watch import ConfigKeeper, prices_of
 from streamtui.ui.desk import Desk
 from streamtui.ui.endpoint_actions import EndpointActions
 from streamtui.ui.event_log import EventLog
@@ -48,6 +48,7 @@ from streamtui.ui.history_actions import HistoryActions
 from streamtui.ui.keeper import SAVE_SECONDS
 from streamtui.ui.let_go import LOOK_AT_TEXTS_SECONDS, TextKeeper
 from streamtui.ui.line_driver import LineDriver
+from streamtui.ui.link_watch import LinkWatch
 from streamtui.ui.no_colors import NoColors
 from streamtui.ui.outside import Outside
 from streamtui.ui.pane_actions import PaneActions
@@ -55,7 +56,6 @@ from streamtui.ui.run_actions import RunActions
 from streamtui.ui.screens.console import Console
 from streamtui.ui.screens.quit import Choice, QuitQuestion
 from streamtui.ui.shortcut import shortcut_for
-from streamtui.ui.ssh_link import LINK_SECONDS, SshLink, connection_of, link_of
 from streamtui.ui.state import AppState, Toast, apply, toast_for
 from streamtui.ui.themes import FEW_COLORS, MANY_COLORS, load_themes
 from streamtui.ui.toasts import Toasts
@@ -96,13 +96,12 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         load_config: Callable[[], Config] | None = None,
         clock: Clock | None = None,
         host: str | None = None,
-        themes: Sequence[Theme] | None = None,
     ) -> None:
         # Without colours means none: Textual would draw in greys, on a background of its own.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.doors = doors
         self.config = config
-        self.state = AppState(prices=_prices(config))
+        self.state = AppState(prices=prices_of(config))
         self.desk = Desk()
         self.errors: deque[Event] = deque(maxlen=MOST_ERRORS)
         self._opening = list(opening)
@@ -112,18 +111,14 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self._fallback = fallback
         self.keep_runs = False
         """Whether what runs goes on when the console ends."""
-        self._load_config = load_config
-        self._host = socket.gethostname().partition(".")[0] if host is None else host
-        self.main = Console(
-            self.state, self.desk, clock or Clock(), host=safe_line(self._host, limit=24)
-        )
+        host = socket.gethostname().partition(".")[0] if host is None else host
+        self.main = Console(self.state, self.desk, clock or Clock(), host=safe_line(host, limit=24))
         self._subscription: Subscription | None = None
         self._shadow = shadow_for(self)
         self.shortcut = shortcut_for(self, self.main) if self._shadow else None
         self._beat: Beat | None = None
         self._no_colors = NoColors()
-        self._link: SshLink | None = None
-        self._connection = ""
+        self._link = LinkWatch(self)
         self._wake: Callable[[Callable[[], object]], object] = lambda _work: None
         self._toasts = Toasts(self._notifications)
         self.panes = PaneActions(self)
@@ -131,6 +126,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self.program = ProgramActions(self)
         self.endpoints = EndpointActions(self)
         self.history = HistoryActions(self)
+        self.configuration = ConfigKeeper(self, load_config)
         self.attachment = Attachment(self, reattach)
         self.texts = TextKeeper(self)
         self._reading = ReadingActions(self)
@@ -147,7 +143,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             "attachment": self.attachment,
             "prompt": self.main.prompt,
         }
-        self.theme_names = self._take_themes(load_themes() if themes is None else themes)
+        self.theme_names = self._take_themes(load_themes())
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, in the kind that knows how fast the terminal is."""
@@ -177,7 +173,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self.app_resume_signal.subscribe(self, lambda _app: self.program.redraw())
         self.main.log_box.display = self._show_events
         self._next_minute()
-        self._watch_config()
+        self.configuration.begin()
         # Not among the keys: what is typed while the engine starts is seen at once.
         self.call_after_refresh(lambda: self.run_worker(self._open_first(), group="engine"))
         if self._on_mounted is not None:
@@ -187,8 +183,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         """Stop listening, then let the engine end its runs."""
         if self._beat is not None:
             self._beat.stop()
-        if self._link is not None:
-            self._link.close()
+        self._link.close()
         if self._subscription is not None:
             self._subscription.close()
         await self.attachment.keeper.save_at_last()
@@ -327,8 +322,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         if self._subscription is None or self._beat is None:
             return
         started = asyncio.get_running_loop().time()
-        if self._link is not None:
-            self._link.look()
+        self._link.look()
         new = self.attachment.fresh(self._subscription.drain())
         for event in new:
             apply(self.state, event)
@@ -360,57 +354,14 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         if self._first_prompt:
             targets = [each for each in asked if each not in self.desk.silent]
             self.runs.send_to(targets, self._first_prompt)
-        self._warn(self.config.warnings)
+        # Not only after a second, which nobody promised us.
+        self._save()
+        self.configuration.warn(self.config.warnings)
 
-    def _save(self) -> None:
-        # A worker: keys must not wait for the answer.
-        self.run_worker(self.attachment.keeper.save(), group="save")
-
-    def _look_for_link(self) -> None:
-        async def look() -> None:
-            connection = await asyncio.to_thread(connection_of, os.environ)
-            if connection != self._connection:
-                self._connection = connection
-                if self._link is not None:
-                    self._link.close()
-                self._link = link_of(self.main.line, connection)
-
-        self.run_worker(look(), group="link", exclusive=True)
-
-    def _watch_config(self) -> None:
-        if self._load_config is None or not self.config.path:
-            return
-        watch = ConfigWatch(Path(self.config.path))
-
-        def look() -> None:
-            if watch.changed():
-                self.run_worker(self.read_config_again(), group="config", exclusive=True)
-
-        self.set_interval(LOOK_SECONDS, look)
-
-    async def read_config_again(self) -> None:
-        """Take the files as they are now into force, and say what changed."""
-        if self._load_config is None:
-            return
-        try:
-            config = await asyncio.to_thread(self._load_config)
-        except ConfigError as error:
-            words = f"{safe_line(str(error))}. What was in force stays in force."
-            self.notice(words, title="Configuration not read", severity="error")
-            return
-        before, self.config = self.config, config
-        self.state.prices = _prices(config)
-        if config.theme != before.theme and config.theme in self.theme_names:
-            self.theme = config.theme
-        if changes := changed_keys(before, config):
-            words = f"{safe_line(', '.join(changes), limit=300)}. New panes use it."
-            self.notice(words, title="Configuration read again")
-        self.attachment.config_changed()
-        self._warn([each for each in config.warnings if each not in before.warnings])
-
-    def _warn(self, warnings: Sequence[str]) -> None:
-        for warning in warnings:
-            self.notice(f"{safe_line(warning)}.", title="Configuration", severity="warning")
+    # A worker: keys must not wait for the answer.
+    @work(group="save")
+    async def _save(self) -> None:
+        await self.attachment.keeper.save()
 
     def _take_themes(self, themes: Sequence[Theme]) -> list[str]:
         for theme in themes:
@@ -424,9 +375,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
 
     def _watch_line(self, driver: LineDriver) -> None:
         self.main.line = driver.line
-        self._look_for_link()
-        if "TMUX" in os.environ:  # somebody else may be attached by now
-            self.set_interval(LINK_SECONDS, self._look_for_link)
+        self._link.begin()
         if self.console.color_system not in MANY_COLORS and FEW_COLORS in self.theme_names:
             self.theme = FEW_COLORS
 
@@ -439,7 +388,3 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         """The terminal is gone, or somebody wants the console to go; nobody meant the answers."""
         self.keep_runs = self.attachment.outlives_us
         self.exit()
-
-
-def _prices(config: Config) -> dict[str, Price]:
-    return {name: endpoint.price for name, endpoint in config.endpoints.items() if endpoint.price}

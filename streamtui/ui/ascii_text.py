@@ -73,11 +73,8 @@ def _given_ctype(environ: Mapping[str, str]) -> str:
 def _in_ascii(found: re.Match[str]) -> str:
     text = found.group()
     # Together: several characters may make one of another width.
-    return "".join(_stand_in(text[start:end], cells) for start, end, cells in _clusters(text))
-
-
-def _clusters(text: str) -> list[tuple[int, int, int]]:
-    return split_graphemes(text)[0]
+    clusters, _width = split_graphemes(text)
+    return "".join(_stand_in(text[start:end], cells) for start, end, cells in clusters)
 
 
 @lru_cache(4096)

@@ -31,7 +31,7 @@ from streamtui.events import Event, SessionClosed, SessionOpened
 from streamtui.safe_text import safe_line
 from streamtui.ui.keeper import NOT_CONFIGURED, WORKSPACE, Keeper
 from streamtui.ui.let_go import NOT_WHOLE, UNREADABLE
-from streamtui.ui.past import end_open_turns, has, precede, recalled
+from streamtui.ui.past import end_open_turns, precede, recalled
 from streamtui.ui.run_actions import not_configured
 from streamtui.ui.state import PaneState, messages, turns_of
 from streamtui.ui.workspace import KeptPane, Workspace, from_bytes
@@ -91,7 +91,6 @@ class Attachment:
         `fallback` is for a desk that would stay empty. Returns the sessions that a first prompt is
         meant for: those asked for, or else all.
         """
-        self._readable = True
         kept = await self._kept() if restore else None
         await self._adopt_open(kept)
         if kept is not None:
@@ -186,8 +185,8 @@ class Attachment:
             run = await self._past(GetRun(last_run), StoredRun)
             origin = GetSession(run.summary.session_id) if run else None
             record = await self._past(origin, SessionRecord) if origin else None
-            if record is not None and has(record, last_run):
-                story = recalled(record, up_to=last_run, prices=prices)
+            if before := record and record.up_to(last_run):
+                story = recalled(before, prices=prices)
                 story.session_id = session_id
         return story
 
@@ -304,19 +303,22 @@ class Attachment:
                 self._app.notice(words, title="The engine ended", severity="error")
                 await self._attach(self._reattach)
 
-    async def attach_again(self) -> None:
-        """Try once more, where no other engine could be had."""
+    def attach_again(self) -> None:
+        """Try once more, where no other engine could be had; no key waits for that."""
         if not self._app.state.engine_gone:
             self._app.notice("The engine is there.")
             return
         if self._reattach is None:
             self._app.notice("No other engine can be had here: start streamtui again.")
             return
+        self._app.run_worker(self._try_again(self._reattach), group="engine")
+
+    async def _try_again(self, reattach: Reattach) -> None:
         if self._attaching.locked():
             return
         async with self._attaching:
             self._losses.clear()
-            await self._attach(self._reattach)
+            await self._attach(reattach)
 
     async def _attach(self, reattach: Reattach) -> None:
         try:

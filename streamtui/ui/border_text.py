@@ -10,21 +10,8 @@ from typing import NamedTuple
 from rich.cells import cell_len, split_graphemes
 
 from streamtui.safe_text import safe_line
-from streamtui.ui.pane_state import (
-    ASCII_GLYPHS,
-    GLYPHS,
-    PaneState,
-    Phase,
-    Tag,
-    cost,
-    elapsed,
-    is_stood_in_for,
-    model_name,
-    rate,
-    sparkline,
-    tokens,
-    ttft,
-)
+from streamtui.ui.figures import cost, elapsed, rate, sparkline, tokens, ttft
+from streamtui.ui.pane_state import GLYPHS, PaneState, Phase, Tag, is_stood_in_for, model_name
 
 Segment = tuple[str, str]
 """Text, and the role that gives it its style."""
@@ -57,11 +44,10 @@ def phase_role(phase: Phase) -> str:
     return f"state-{phase.replace(' ', '-')}"
 
 
-def shorten(text: str, cells: int, *, ascii_only: bool = False) -> str:
+def shorten(text: str, cells: int) -> str:
     """Text that fits, its tail given up for an ellipsis; no character is cut in half."""
     if cell_len(text) <= cells:
         return text
-    ellipsis = "~" if ascii_only else "…"
     room = cells - 1
     kept = 0
     for _start, end, width in split_graphemes(text)[0]:
@@ -69,7 +55,13 @@ def shorten(text: str, cells: int, *, ascii_only: bool = False) -> str:
         if room < 0:
             break
         kept = end
-    return text[:kept].rstrip() + ellipsis if cells > 0 else ""
+    return text[:kept].rstrip() + "…" if cells > 0 else ""
+
+
+def padded(text: str, cells: int) -> str:
+    """Text in exactly so many cells."""
+    short = shorten(text, cells)
+    return short + " " * (cells - cell_len(short))
 
 
 def clock(seconds: float, *, tenths_until: float = 10.0) -> str:
@@ -120,13 +112,7 @@ def _countdown(pane: PaneState, now: float) -> str:
 
 
 def border_title(
-    pane: PaneState,
-    number: int,
-    now: float,
-    width: int,
-    *,
-    ascii_only: bool = False,
-    with_rate: bool = False,
+    pane: PaneState, number: int, now: float, width: int, *, with_rate: bool = False
 ) -> BorderText:
     """`1 ● openai gpt-4o-mini ` and ` streaming 3.2s `, in `width` cells with one to spare.
 
@@ -134,7 +120,7 @@ def border_title(
     be, and the figure of one that is not; then model, endpoint, what is left of the state, and the
     marks. Number and glyph stay. `with_rate` is for a pane that has no other place for it.
     """
-    glyph = (ASCII_GLYPHS if ascii_only else GLYPHS)[pane.phase]
+    glyph = GLYPHS[pane.phase]
     role = phase_role(pane.phase)
     head = f"{number} "
     marks = _marks(pane, width)
@@ -147,7 +133,7 @@ def border_title(
     for words, least in _state_choices(pane, now, with_rate=with_rate):
         right = f" {words} " if words else ""
         left_over = room - cell_len(right) - 1
-        names = _names(pane, left_over, least, ascii_only=ascii_only)
+        names = _names(pane, left_over, least)
         if names and left_over >= 0:
             break
     # What cannot stand beside a name may stand there without one.
@@ -206,21 +192,20 @@ def _marks(pane: PaneState, width: int) -> list[Segment]:
     return [(f"{tag.words if roomy else tag.short} ", tag.role) for tag in tags if tag is not None]
 
 
-def _names(pane: PaneState, room: int, least: _Least, *, ascii_only: bool) -> list[Segment]:
+def _names(pane: PaneState, room: int, least: _Least) -> list[Segment]:
     """Endpoint and model, a blank after each; nothing where too little of them would be left."""
     endpoint = safe_line(pane.endpoint, limit=_NAME_LIMIT)
     if is_stood_in_for(pane):
-        arrow = "->" if ascii_only else "→"
-        endpoint += f" {arrow} {safe_line(pane.answering_endpoint, limit=_NAME_LIMIT)}"
+        endpoint += f" → {safe_line(pane.answering_endpoint, limit=_NAME_LIMIT)}"
     model = safe_line(model_name(pane), limit=_NAME_LIMIT)
     room_for_model = room - cell_len(endpoint) - 2
     if model and room_for_model >= min(least.model or _SHORTEST_MODEL, cell_len(model)):
-        short = shorten(model, room_for_model, ascii_only=ascii_only)
+        short = shorten(model, room_for_model)
         return [(f"{endpoint} ", "foreground bold"), (f"{short} ", "foreground")]
     if model and least.model:
         return []
     if room - 1 >= min(least.endpoint, cell_len(endpoint)):
-        short = shorten(endpoint, room - 1, ascii_only=ascii_only)
+        short = shorten(endpoint, room - 1)
         return [(f"{short} ", "foreground bold")] if short else []
     return []
 
@@ -233,7 +218,6 @@ def tile_lines(
     lines: int,
     *,
     with_endpoint: bool = True,
-    ascii_only: bool = False,
 ) -> list[list[Segment]]:
     """A pane too small to be read, in so many rows of `width` cells.
 
@@ -241,9 +225,8 @@ def tile_lines(
     wide as those of all tiles; without its endpoint a pane goes by its model.
     """
     names = _tile_names(pane, with_endpoint=with_endpoint)
-    glyph = (ASCII_GLYPHS if ascii_only else GLYPHS)[pane.phase]
     role = phase_role(pane.phase)
-    head = [(number, "muted"), (f" {glyph} ", role)]
+    head = [(number, "muted"), (f" {GLYPHS[pane.phase]} ", role)]
     room = width - cell_len(number) - 3
     least = min(cell_len(names[-1]), _FEW_OF_NAME)
     figures = ""
@@ -254,12 +237,11 @@ def tile_lines(
     name = next((name for name in names if cell_len(name) <= left_over), names[-1])
     if left_over - cell_len(name) > _SHORTEST_MODEL:
         name = names[0]
-    name = _padded(name, left_over, ascii_only)
-    first = [*head, (name, "foreground"), (figures, role)]
+    first = [*head, (padded(name, left_over), "foreground"), (figures, role)]
     if lines == 1:
         return [first]
     below = next((words for words in _second_line(pane, now) if cell_len(words) <= room), "")
-    return [first, [(" " * (width - room), "muted"), (_padded(below, room, ascii_only), role)]]
+    return [first, [(" " * (width - room), "muted"), (padded(below, room), role)]]
 
 
 def _tile_names(pane: PaneState, *, with_endpoint: bool) -> list[str]:
@@ -304,30 +286,22 @@ def _coarse(seconds: float) -> str:
     return f"{int(seconds) // _MINUTE}m" if seconds < _HOUR else f"{int(seconds) // _HOUR}h"
 
 
-def _padded(text: str, cells: int, ascii_only: bool) -> str:  # noqa: FBT001
-    short = shorten(text, max(cells, 0), ascii_only=ascii_only)
-    return short + " " * (cells - cell_len(short))
-
-
 class _Part(NamedTuple):
     text: str
     role: str
     importance: int
     """The part with the lowest goes first when room runs short."""
-    joint: str
+    joint: str = " · "
     """What stands before it, when something does."""
 
 
-def border_subtitle(
-    pane: PaneState, now: float, width: int, *, ascii_only: bool = False
-) -> BorderText:
+def border_subtitle(pane: PaneState, now: float, width: int) -> BorderText:
     """` ttft 0.31s · 87 tok/s ▂▃▅▆▇ · 12→241 tok · $0.0004 `, or the way to the endpoint before."""
-    dot = " - " if ascii_only else " · "
-    parts = _figures(pane, now, dot, ascii_only=ascii_only) or _preparations(pane, dot)
+    parts = _figures(pane, now) or _preparations(pane)
     while parts and _length(parts) > width:
         if len(parts) == 1:
             only = parts[0]
-            text = shorten(only.text, width - 2, ascii_only=ascii_only)
+            text = shorten(only.text, width - 2)
             parts = [only._replace(text=text)] if len(text) > _SHORTEST_ENDPOINT else []
             break
         parts.remove(min(parts, key=lambda part: part.importance))
@@ -346,45 +320,44 @@ def _join(parts: list[_Part]) -> list[Segment]:
     return [*segments, (" ", "muted")] if segments else []
 
 
-def _figures(pane: PaneState, now: float, dot: str, *, ascii_only: bool) -> list[_Part]:
+def _figures(pane: PaneState, now: float) -> list[_Part]:
     first = ttft(pane)
     if first is None or not pane.turns:
         return []
     parts = [
-        _Part(f"ttft {first:.2f}s", "muted", 3, dot),
-        _Part(f"{rate(pane, now):.0f} tok/s", "muted", 5, dot),
+        _Part(f"ttft {first:.2f}s", "muted", 3),
+        _Part(f"{rate(pane, now):.0f} tok/s", "muted", 5),
     ]
-    if (line := sparkline(pane, now)) and not ascii_only:
+    if line := sparkline(pane, now):
         parts.append(_Part(line, phase_role(pane.phase), 1, " "))
-    parts.append(_Part(_token_words(pane, ascii_only=ascii_only), "muted", 2, dot))
+    parts.append(_Part(_token_words(pane), "muted", 2))
     price = cost(pane)
     if price is not None:
         amount = money(price)
         about = "" if tokens(pane).exact or amount.startswith("<") else "~"
-        parts.append(_Part(f"{about}{amount}", "muted", 4, dot))
+        parts.append(_Part(f"{about}{amount}", "muted", 4))
     return parts
 
 
-def _token_words(pane: PaneState, *, ascii_only: bool) -> str:
+def _token_words(pane: PaneState) -> str:
     counted = tokens(pane)
     about = "" if counted.exact else "~"
     if counted.input is None:
         return f"{about}{counted.output} tok"
-    arrow = "->" if ascii_only else "→"
-    return f"{counted.input}{arrow}{about}{counted.output} tok"
+    return f"{counted.input}→{about}{counted.output} tok"
 
 
-def _preparations(pane: PaneState, dot: str) -> list[_Part]:
+def _preparations(pane: PaneState) -> list[_Part]:
     """What there is to say before the first token: why it is tried again, and by which way."""
     if pane.phase == "retry" and pane.retry_error is not None:
         words = safe_line(pane.retry_error.message, limit=_NAME_LIMIT)
-        return [_Part(words, phase_role("retry"), 2, dot)]
+        return [_Part(words, phase_role("retry"), 2)]
     if pane.phase == "queued" and pane.queue_reason:
         words = safe_line(pane.queue_reason, limit=_NAME_LIMIT)
-        return [_Part(words, phase_role("queued"), 2, dot)]
+        return [_Part(words, phase_role("queued"), 2)]
     if pane.phase in {"connecting", "waiting"}:
-        parts = [_Part(safe_line(pane.route, limit=_NAME_LIMIT), "muted", 1, dot)]
+        parts = [_Part(safe_line(pane.route, limit=_NAME_LIMIT), "muted", 1)]
         if pane.keep_alive:
-            parts.append(_Part(safe_line(pane.keep_alive, limit=40), "muted", 2, dot))
+            parts.append(_Part(safe_line(pane.keep_alive, limit=40), "muted", 2))
         return [part for part in parts if part.text]
     return []

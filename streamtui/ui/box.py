@@ -7,8 +7,9 @@ from textual.containers import Container
 from textual.geometry import Region
 from textual.strip import Strip
 
-from streamtui.ui.paint import Painted, Words, width_of
+from streamtui.ui.paint import Painted
 from streamtui.ui.shortcut import paint
+from streamtui.ui.words import Words, width_of
 
 Line = tuple[Words, Words]
 """What stands at the left and at the right of a border line, blanks around it included."""

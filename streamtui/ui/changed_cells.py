@@ -173,9 +173,10 @@ class _Changed(CompositorUpdate):
         pen = _Pen(console)
         for y, x, strip in self._strips:
             cells = cells_of(strip)
-            before = self._shadow.put(y, x, cells or _whole(strip))
+            after = cells or _whole(strip)
+            before = self._shadow.put(y, x, after)
             if not cells:
-                if before != _whole(strip):
+                if before != after:
                     pen.write_joined(x, y, strip)
                     end = x + strip.cell_length
                     pen.move(end, y)

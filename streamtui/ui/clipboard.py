@@ -16,7 +16,7 @@ from platformdirs import user_cache_path
 TOOL_DEADLINE = 2.0
 FILE_NAME = "clipboard.txt"
 MOST_OSC_52 = 70_000
-"""Characters: terminals refuse more than about 100 kB of base64, some without a word."""
+"""Bytes: terminals refuse more than about 100 kB of base64, some without a word."""
 
 _NATIVE_TOOLS = (
     ("WAYLAND_DISPLAY", ("wl-copy",)),
@@ -36,14 +36,15 @@ async def copy(
 ) -> str:
     """Copy a text; returns what was tried, in words."""
     tried = []
-    if len(text) <= MOST_OSC_52:
+    data = text.encode("utf-8", "replace")
+    if len(data) <= MOST_OSC_52:
         osc_52(text)
         tried.append("OSC 52")
     tool = find_tool(environment)
     if tool:
-        worked = await _feed(tool, text)
+        worked = await _feed(tool, data)
         tried.append(tool[0] if worked else f"{tool[0]} (failed)")
-    path = await asyncio.to_thread(_write, text, folder or user_cache_path("streamtui"))
+    path = await asyncio.to_thread(_write, data, folder or user_cache_path("streamtui"))
     tried.append(str(path) if path else "no file could be written")
     return ", ".join(tried)
 
@@ -60,7 +61,7 @@ def find_tool(environment: Mapping[str, str]) -> tuple[str, ...]:
     return ()
 
 
-async def _feed(command: tuple[str, ...], text: str) -> bool:
+async def _feed(command: tuple[str, ...], data: bytes) -> bool:
     """Whether the program took the text in time."""
     quiet = asyncio.subprocess.DEVNULL
     try:
@@ -71,15 +72,17 @@ async def _feed(command: tuple[str, ...], text: str) -> bool:
         return False
     try:
         async with asyncio.timeout(TOOL_DEADLINE):
-            await process.communicate(text.encode("utf-8", "replace"))
+            await process.communicate(data)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return False
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return process.returncode == 0
 
 
-def _write(text: str, folder: Path) -> Path | None:
+def _write(data: bytes, folder: Path) -> Path | None:
     """Replace the file; it can be read by its owner only, whatever the umask."""
     path = folder / FILE_NAME
     fresh = path.with_suffix(f".{os.getpid()}")
@@ -88,7 +91,7 @@ def _write(text: str, folder: Path) -> Path | None:
         fresh.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
-            file.write(text.encode("utf-8", "replace"))
+            file.write(data)
         fresh.replace(path)
     except OSError:
         return None

@@ -56,12 +56,6 @@ class Desk:
         """The numbers of all panes."""
         return {session_id: number for number, session_id in enumerate(self.order, 1)}
 
-    def step(self, by: int) -> None:
-        """Make the next or previous pane the current one, around the end."""
-        if self.order:
-            place = self.order.index(self.current) + by
-            self.current = self.order[place % len(self.order)]
-
     def toggle_mark(self) -> None:
         """Mark the current pane, or take its mark away; the prompt's target follows."""
         if self.current and self.current not in self.silent:

@@ -208,7 +208,7 @@ class EndpointActions:
 
     async def _take_into_force(self) -> None:
         await self._look_where_written()
-        await self._app.read_config_again()
+        await self._app.configuration.read_again()
 
     def _say_not_done(self, title: str, error: ConfigError) -> None:
         self._app.notice(safe_line(f"{error}."), title=safe_line(title), severity="error")

@@ -13,13 +13,9 @@ from streamtui.config import EMBEDDED_DEMO_URL, Endpoint
 from streamtui.engine.reports import ProbeReport, Stage
 from streamtui.engine.routes import address_words, is_secure, proxy_for, route_words
 from streamtui.safe_text import safe_line
-from streamtui.ui.border_text import Segment, clock, shorten
+from streamtui.ui.border_text import Segment, clock
+from streamtui.ui.words import GAP, Words, fitted, row_of, ruled, width_of
 
-Words = list[Segment]
-"""One line, or a paragraph before it is wrapped."""
-
-GAP = 2
-"""Blanks between two columns."""
 UNCHECKED = (
     "certificates are not checked (verify = false): whoever sits on the way can read the key and"
     " answer in its place"
@@ -84,7 +80,7 @@ def cells_of(endpoint: Endpoint, trial: Trial | None, now: float) -> list[Words]
 def column_widths(rows: Sequence[Sequence[Words]], width: int) -> list[int]:
     """As wide as the widest cell of each column; where room runs short the widest give way."""
     widths = [
-        min(max(cell_len(column.head), column.least, *map(_cells, cells)), column.most)
+        min(max(cell_len(column.head), column.least, *map(width_of, cells)), column.most)
         for column, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True)
     ]
     spare = width - sum(widths) - GAP * (len(widths) - 1)
@@ -98,28 +94,6 @@ def column_widths(rows: Sequence[Sequence[Words]], width: int) -> list[int]:
     return widths
 
 
-def fitted(words: Words, width: int) -> Words:
-    """Words in exactly so many cells."""
-    kept: Words = []
-    room = width
-    for text, role in words:
-        short = shorten(text, room)
-        if short:
-            kept.append((short, role))
-        room -= cell_len(short)
-        if short != text:
-            break
-    return [*kept, (" " * room, "")] if room > 0 else kept
-
-
-def row_of(cells: Sequence[Words], widths: Sequence[int]) -> Words:
-    """Cells beside one another, each as wide as its column."""
-    row: Words = []
-    for cell, width in zip(cells, widths, strict=True):
-        row += [(" " * GAP, ""), *fitted(cell, width)] if row else fitted(cell, width)
-    return row
-
-
 def head_of(widths: Sequence[int]) -> Words:
     """The names of the columns."""
     return row_of([[(column.head, "muted")] for column in COLUMNS], widths)
@@ -130,9 +104,7 @@ def rule_of(endpoint: Endpoint, width: int) -> Words:
     name = safe_line(endpoint.name, _LIMIT)
     texts = filter(None, (endpoint.dialect, endpoint.model))
     rest = "".join(f"{safe_line(text, _LIMIT)} " for text in texts)
-    head: Words = [("── ", "pane-border"), (f"{name} ", "primary bold"), (rest, "foreground")]
-    stroke = "─" * max(0, width - _cells(head))
-    return fitted([*head, (stroke, "pane-border")], width)
+    return ruled(name, rest, width)
 
 
 def facts_of(endpoint: Endpoint, where: str) -> list[Fact]:
@@ -262,7 +234,3 @@ def _key_cell(endpoint: Endpoint) -> Words:
 
 def _or_dash(text: str) -> tuple[str, str]:
     return (text, "foreground") if text else ("–", "muted")
-
-
-def _cells(words: Words) -> int:
-    return sum(cell_len(text) for text, _role in words)

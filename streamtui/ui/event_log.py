@@ -11,9 +11,10 @@ from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from streamtui.events import Event, Severity
+from streamtui.event_words import Severity
+from streamtui.events import Event
 from streamtui.safe_text import safe_line
-from streamtui.ui.border_text import BorderText, Segment, shorten
+from streamtui.ui.border_text import BorderText, Segment, padded, shorten
 from streamtui.ui.lines import LineView
 from streamtui.ui.log_store import Entry, LogStore
 from streamtui.ui.log_words import payload, severity
@@ -22,7 +23,6 @@ from streamtui.ui.rows import Row, Span, drawable
 CAPACITY = 20_000
 SCANNED_AT_ONCE = 2_000
 """Entries that a changed filter looks at before keys have their turn; a few milliseconds."""
-_PAGE_OVERLAP = 2
 _NAME_CELLS = 20
 _ENDPOINT_CELLS = 10
 _ENDPOINT_FROM_WIDTH = 64
@@ -178,12 +178,6 @@ class EventLog(LineView):
         top = last if self.following else self._top
         self._hold_at(min(self._store.shift(top, delta), last))
 
-    def page_up(self) -> None:
-        self.scroll_rows(min(_PAGE_OVERLAP - self.size.height, -1))
-
-    def page_down(self) -> None:
-        self.scroll_rows(max(self.size.height - _PAGE_OVERLAP, 1))
-
     def scroll_home(self, *_args: object, **_options: object) -> None:
         """Show the oldest event."""
         self._hold_at(self._store.first)
@@ -306,7 +300,8 @@ def log_row(entry: Entry, width: int, *, marked: bool = False) -> Row:
         Span(f"{entry.name:<{_NAME_CELLS}}  ", "target-marked bold" if marked else "log-event"),
     ]
     if width >= _ENDPOINT_FROM_WIDTH:
-        spans.append(Span(_column(entry.source.endpoint, _ENDPOINT_CELLS) + "  ", "muted"))
+        endpoint = safe_line(entry.source.endpoint, limit=_ENDPOINT_CELLS)
+        spans.append(Span(f"{padded(endpoint, _ENDPOINT_CELLS)}  ", "muted"))
     room = width - cell_len("".join(span.text for span in spans))
     words = drawable(safe_line(payload(entry.event.body), limit=max(room, 0) + 1))
     payload_role = role if grade in {"warning", "error"} else "foreground"
@@ -324,8 +319,3 @@ def chosen_row(row: Row) -> Row:
 def _clock_time(seconds: float) -> str:
     local = time.localtime(seconds)
     return f"{time.strftime('%H:%M:%S', local)}.{int(seconds % 1 * 1000):03d}"
-
-
-def _column(text: str, cells: int) -> str:
-    short = shorten(safe_line(text, limit=cells), cells)
-    return short + " " * (cells - cell_len(short))

@@ -3,12 +3,17 @@
 Places panes; does not know what is in them.
 """
 
+from bisect import bisect_right
+from itertools import accumulate
+
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
+from textual.events import Click
 from textual.geometry import NULL_OFFSET, Region, Size, Spacing
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
@@ -16,10 +21,11 @@ from textual.widgets import Static
 from streamtui.ui.border_text import phase_role, shorten, tile_lines
 from streamtui.ui.clock import Clock
 from streamtui.ui.desk import Desk
-from streamtui.ui.paint import Painted, Words
+from streamtui.ui.paint import Painted
 from streamtui.ui.pane import Pane
 from streamtui.ui.state import GLYPHS
 from streamtui.ui.tiling import Plan, plan
+from streamtui.ui.words import Words
 
 TAB_NAME_CELLS = 16
 STARTING = "Starting …"
@@ -50,15 +56,27 @@ class Tabs(Painted):
     def render_line(self, y: int) -> Strip:  # noqa: ARG002
         """All tabs, scrolled so far that the current one is in view."""
         words: Words = []
-        right = 0
         for place, (text, role) in enumerate(self._labels):
             here = place == self._current
             words += [(f" {text} ", f"{role} reverse" if here else role), ("│", "pane-border")]
-            if place <= self._current:
-                right += cell_len(text) + 3
-        width = self.size.width
-        start = max(0, right - width)
+        start, width = self._start, self.size.width
         return self.paint(words, start + width).crop(start, start + width)
+
+    def place_at(self, x: int) -> int | None:
+        """Whose tab is in a column; None where there is none."""
+        place = bisect_right(self._ends, x + self._start)
+        return place if place < len(self._labels) else None
+
+    @property
+    def _ends(self) -> list[int]:
+        """The column after each tab, had they all the room that they want."""
+        return list(accumulate(cell_len(text) + 3 for text, _role in self._labels))
+
+    @property
+    def _start(self) -> int:
+        """How many columns lie to the left of what is seen."""
+        ends = self._ends
+        return max(0, ends[self._current] - self.size.width) if ends else 0
 
 
 class Tiles(Painted):
@@ -120,6 +138,13 @@ class Grid(Container):
         width: 1fr;
     }
     """
+
+    class Named(Message):
+        """A pane was clicked where it is only named."""
+
+        def __init__(self, session_id: str) -> None:
+            super().__init__()
+            self.session_id = session_id
 
     def __init__(self, desk: Desk, clock: Clock) -> None:
         super().__init__(id="grid")
@@ -192,6 +217,20 @@ class Grid(Container):
     def on_resize(self) -> None:
         """Panes may have become tiles, or tiles panes."""
         self._follow_plan()
+
+    def on_click(self, event: Click) -> None:
+        """A tab or a tile stands for its pane."""
+        wall, (x, y) = self._plan.wall, event.screen_offset - self.region.offset
+        if wall is None or not wall.region.contains(x, y):
+            return
+        place: int | None
+        if self._plan.tabbed:
+            place = self.tabs.place_at(x)
+        else:
+            tiles = wall.tiles(len(self._desk.order))
+            place = next((n for n, tile in enumerate(tiles) if tile.contains(x, y)), None)
+        if place is not None:
+            self.post_message(self.Named(self._desk.order[place]))
 
     def _follow_plan(self) -> None:
         """Show what the plan places, in the way it says. The places themselves are the layout's."""

@@ -4,7 +4,7 @@ Whoever asks gets a RunError where something cannot be done; its words are for t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,11 @@ from streamtui.engine.reports import Done, RunList, RunSummary, SessionRecord, S
 from streamtui.errors import RunError
 from streamtui.ids import new_id
 from streamtui.safe_text import safe_line
-from streamtui.ui.past import LIVE_STATES, has, recalled, with_end
+from streamtui.ui.past import LIVE_STATES, recalled, with_end
 from streamtui.ui.replay_pane import ReplayPane
 from streamtui.ui.state import PaneState, apply, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from streamtui.events import Event
     from streamtui.ui.app import StreamTUIApp
 
@@ -127,15 +125,11 @@ class HistoryActions:
     async def _conversation(self, run: RunSummary) -> PaneState:
         """All turns up to that run; the run alone where the others are gone."""
         record = await self._record(run)
-        if isinstance(record, StoredRun):
-            return _story_of(record)
-        return recalled(record, up_to=run.run_id)
+        return _story_of(record) if isinstance(record, StoredRun) else recalled(record)
 
     async def _record(self, run: RunSummary) -> SessionRecord | StoredRun:
         record = await self._ask(GetSession(run.session_id), SessionRecord)
-        if record is not None and has(record, run.run_id):
-            return record
-        return await self._run(run)
+        return (record and record.up_to(run.run_id)) or await self._run(run)
 
     # Playing
 
@@ -160,7 +154,7 @@ class HistoryActions:
         app.main.go_to(state.session_id)
         app.main.focus_pane()
 
-    def _show(self, events: "Sequence[Event]") -> None:
+    def _show(self, events: Sequence["Event"]) -> None:
         for event in events:
             apply(self._app.state, event)
         self._app.main.grid.update_tabs()
@@ -194,10 +188,7 @@ class HistoryActions:
 
     async def export(self, run: RunSummary, form: str) -> Path:
         """Write its conversation into the current folder; returns the file. Raises RunError."""
-        record = await self._record(run)
-        if isinstance(record, SessionRecord):
-            record = _cut(record, run.run_id)
-        return await asyncio.to_thread(_write, record, form)
+        return await asyncio.to_thread(_write, await self._record(run), form)
 
     def say_exported(self, path: Path) -> None:
         """Where the file is."""
@@ -231,14 +222,6 @@ class HistoryActions:
 def _story_of(run: StoredRun) -> PaneState:
     """A run without the conversation that it was a part of."""
     return recalled(SessionRecord(run.summary.session_id, (), run.events))
-
-
-def _cut(record: SessionRecord, run_id: str) -> SessionRecord:
-    """A conversation up to a run."""
-    from msgspec import structs
-
-    places = [place for place, event in enumerate(record.events) if event.run_id == run_id]
-    return structs.replace(record, events=record.events[: places[-1] + 1])
 
 
 def _write(record: SessionRecord | StoredRun, form: str) -> Path:

@@ -7,14 +7,12 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
-from rich.cells import cell_len
-
 from streamtui.engine.reports import RunSummary
 from streamtui.safe_text import safe_line
 from streamtui.ui.border_text import clock, phase_role, shorten
-from streamtui.ui.endpoint_words import GAP, Words, fitted, row_of
 from streamtui.ui.pane_state import GLYPHS, Phase
 from streamtui.ui.rows import drawable
+from streamtui.ui.words import GAP, Words, fitted, row_of, ruled, width_of
 
 _PHASES: dict[str, Phase] = {
     "queued": "queued",
@@ -41,7 +39,7 @@ def rows_of(
         return []
     most = width, width, _NAME_CELLS[width >= _NARROW]
     widths = [
-        min(max(_width(row[column]) for row in cells), limit) for column, limit in enumerate(most)
+        min(max(width_of(row[column]) for row in cells), limit) for column, limit in enumerate(most)
     ]
     widths.append(max(0, width - sum(widths) - GAP * len(widths)))
     return [fitted(row_of(row, widths), width) for row in cells]
@@ -49,12 +47,8 @@ def rows_of(
 
 def rule_of(run: RunSummary, now: float, width: int) -> Words:
     """A line with whom it was, when, how it went and how long its answer is."""
-    known: Words = [("── ", "pane-border"), (f"{whom(run)} ", "primary bold")]
     facts = (_moment(run.started, now), _state_words(run), length_words(run))
-    rest = " · ".join(fact for fact in facts if fact)
-    known.append((f"{rest} ", "foreground"))
-    stroke = "─" * max(0, width - _width(known))
-    return fitted([*known, (stroke, "pane-border")], width)
+    return ruled(whom(run), " · ".join(filter(None, facts)) + " ", width)
 
 
 def texts_of(
@@ -132,7 +126,3 @@ def _is_today(moment: float, now: float) -> bool:
 
 def _at(moment: float, form: str) -> str:
     return time.strftime(form, time.localtime(moment))
-
-
-def _width(words: Words) -> int:
-    return sum(cell_len(text) for text, _role in words)

@@ -71,7 +71,7 @@ class TextKeeper:
             if stored is None or not turn.says_the_same(stored):
                 # It is asked for once only.
                 turn.is_needed = True
-            elif not self._is_seen(pane, turn):
+            elif not (turn.is_needed or self._is_seen(pane, turn)):
                 turn.let_go_of_text()
                 self._renew(pane, turn)
 

@@ -8,7 +8,7 @@ import math
 import os
 import select
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -119,11 +119,10 @@ class LineDriver(LinuxDriver):
         debug: bool = False,
         mouse: bool = True,
         size: tuple[int, int] | None = None,
-        environ: Mapping[str, str] = os.environ,
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.line = LineSpeed()
-        self._in_ascii = needs_ascii(environ)
+        self._in_ascii = needs_ascii(os.environ)
         self._frame: list[str] | None = None
         if self._file is not None:
             self._file.flush()

@@ -26,8 +26,6 @@ FIRST_PATIENCE, MOST_PATIENCE = 10.0, 60.0
 """Seconds without a full line after which more is tried."""
 _COUNTED_SECONDS = 2.0
 
-_Moments = deque[tuple[float, int]]
-
 
 class LineSpeed:
     """Told by whoever writes and whoever watches the line, from any thread."""
@@ -48,7 +46,7 @@ class LineSpeed:
         self._told_at = self._last_full = self._raised_at = -math.inf
         self._speed_before = math.inf
         self._patience = FIRST_PATIENCE
-        self._counts: _Moments = deque()
+        self._counts: deque[tuple[float, int]] = deque()
 
     def wrote(self, size: int) -> None:
         """So many bytes are on their way."""
@@ -88,10 +86,9 @@ class LineSpeed:
             stuck = self.stuck_since
             if stuck is not None and now - stuck > MOST_STUCK:
                 return -math.inf
-            if now - max(self._last_full, self._raised_at) > self._patience:
+            since = max(self._last_full, self._raised_at)
+            if self.speed < math.inf and now - since > self._patience:
                 self._raise(now)
-            if self.speed == math.inf:
-                return math.inf
             return self.speed * SHARE * MOST_DELAY - self._ahead
 
     def bytes_per_second(self) -> float:
@@ -110,8 +107,6 @@ class LineSpeed:
         return now
 
     def _raise(self, now: float) -> None:
-        if self.speed == math.inf:
-            return
         if self._last_full < self._raised_at:
             self._patience = FIRST_PATIENCE  # what was raised last has held
         self._speed_before, self._raised_at = self.speed, now

@@ -96,6 +96,8 @@ class LineView(Widget, can_focus=True):
 
     ALLOW_SELECT = False
     WHEEL_ROWS = 3
+    PAGE_OVERLAP = 2
+    """Rows of one page that are still seen on the next."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -192,6 +194,16 @@ class LineView(Widget, can_focus=True):
     def scroll_rows(self, delta: int) -> None:
         """Move the view; down is positive."""
         raise NotImplementedError
+
+    def page_up(self) -> None:
+        self.scroll_rows(-self._page_rows)
+
+    def page_down(self) -> None:
+        self.scroll_rows(self._page_rows)
+
+    @property
+    def _page_rows(self) -> int:
+        return max(self.size.height - self.PAGE_OVERLAP, 1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()

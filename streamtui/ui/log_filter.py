@@ -23,6 +23,8 @@ Test = Callable[[Event, Source], bool]
 
 _MOST_KNOWN = 1_000
 """Answers that a test remembers: names come from servers too, which may have no end of them."""
+_MOST_DIGITS = 9
+"""No pane has a longer number, and `int` does not read numbers of any length."""
 _ADDED = ("reasoning", "refusal", "chunks)")
 _SPOKEN = (TextDelta, ReasoningDelta, RefusalDelta)
 _COUNT = re.compile(r"\(?\d*")
@@ -62,9 +64,13 @@ def _cheapest_first(terms: Iterable[_Term]) -> tuple[Test, ...]:
 
 
 def _parse_word(word: str) -> _Term | None:
-    if word.startswith("!"):
-        inner = _parse_word(word[1:])
-        return None if inner is None else _Term(inner.cost, _not(inner.test))
+    plain = word.lstrip("!")
+    found = _parse_plain(plain)
+    is_inverted = (len(word) - len(plain)) % 2
+    return _Term(found.cost, _not(found.test)) if found and is_inverted else found
+
+
+def _parse_plain(word: str) -> _Term | None:
     key, colon, value = word.partition(":")
     if not colon or key not in _KEYS:
         return _Term(2, _by_text(word.casefold())) if word else None
@@ -76,7 +82,7 @@ def _not(test: Test) -> Test:
 
 
 def _by_session(value: str) -> _Term:
-    if value.isdecimal():
+    if value.isdecimal() and len(value) <= _MOST_DIGITS:
         number = int(value)
         return _Term(0, lambda _event, source: source.pane == number)
     return _Term(0, lambda event, _source: event.session_id.startswith(value))

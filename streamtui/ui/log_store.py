@@ -170,9 +170,8 @@ class LogStore:
         start = max(end - most, self.first)
         if start >= end:
             return False
-        places = slice(start - self.first, end - self.first)
-        events = islice(self._events, places.start, places.stop)
-        sources = islice(self._from, places.start, places.stop)
+        places = start - self.first, end - self.first
+        events, sources = islice(self._events, *places), islice(self._from, *places)
         self._matches[:0] = self._passing(start, events, sources)
         self._unscanned = start
         return start > self.first

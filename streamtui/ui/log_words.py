@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from streamtui.event_words import Severity, describe
 from streamtui.events import (
     AttemptFailed,
     AttemptStarted,
@@ -34,10 +35,8 @@ from streamtui.events import (
     ServerEvent,
     SessionClosed,
     SessionOpened,
-    Severity,
     StreamStalled,
     TextDelta,
-    describe,
 )
 
 COMPLETION_DIALECTS = frozenset(("openai-completions",))

@@ -2,21 +2,13 @@
 
 from collections.abc import Iterable
 
-from rich.cells import cell_len
 from rich.segment import Segment as Cells
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from streamtui.ui.border_text import Segment
 from streamtui.ui.lines import Palette
-
-Words = list[tuple[str, str]]
-"""Text that is safe to draw, each piece with its roles (see `lines.Span`)."""
-
-
-def width_of(words: Iterable[tuple[str, str]]) -> int:
-    """How many cells a line takes."""
-    return sum(cell_len(text) for text, _role in words)
 
 
 class Painted(Widget):
@@ -38,7 +30,7 @@ class Painted(Widget):
         super().notify_style_update()
         self._palette = self._base = None
 
-    def paint(self, words: Iterable[tuple[str, str]], width: int) -> Strip:
+    def paint(self, words: Iterable[Segment], width: int) -> Strip:
         """One line of cells."""
         # Textual goes through all ancestors for it; it only changes with the style sheet.
         base = self._base = self._base or self.rich_style

@@ -15,10 +15,11 @@ from streamtui.safe_text import safe_line
 from streamtui.ui.border_text import shorten
 from streamtui.ui.box import FOCUS_ROLE, Box, Line
 from streamtui.ui.clock import STEADY_SECONDS, UNHURRIED_SECONDS, Clock
-from streamtui.ui.paint import Painted, Words, width_of
+from streamtui.ui.paint import Painted
 from streamtui.ui.pane_state import model_name
 from streamtui.ui.state import PaneState, border_subtitle, border_title
 from streamtui.ui.transcript import Transcript
+from streamtui.ui.words import Words, width_of
 
 MOST_QUEUED_ROWS = 3
 ROOMY = 9
@@ -169,12 +170,9 @@ class Pane(Box, can_focus=True):
 
     def _title(self, now: float) -> Line:
         mark = [(MARK, "target-marked")] if self.marked else []
-        taken = len(MARK) if self.marked else 0
         position = [] if self.framed else self._position()
-        taken += width_of(position)
-        text = border_title(
-            self.state, self.number, now, self.line_width - taken, with_rate=not self.framed
-        )
+        room = self.line_width - width_of([*mark, *position])
+        text = border_title(self.state, self.number, now, room, with_rate=not self.framed)
         number, *rest = text.left
         if self.addressed:
             number = (number[0], f"{self.addressed} bold")
@@ -190,8 +188,7 @@ class Pane(Box, can_focus=True):
             return
         position = self._position()
         room = self.line_width - width_of(position)
-        figures = border_subtitle(self.state, now, room)
-        self.set_bottom((list(figures.left), position or list(figures.right)))
+        self.set_bottom((border_subtitle(self.state, now, room).left, position))
 
     def _position(self) -> Words:
         """Where the view stands when it does not follow, and whether a draft waits here."""

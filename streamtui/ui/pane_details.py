@@ -10,8 +10,9 @@ from streamtui.config import Endpoint
 from streamtui.safe_text import safe_line
 from streamtui.ui.attempts import Attempt
 from streamtui.ui.border_text import clock, money, phase_role, state_words
-from streamtui.ui.endpoint_words import Fact, Words, address_of, key_words, tls_words
+from streamtui.ui.endpoint_words import Fact, address_of, key_words, tls_words
 from streamtui.ui.state import PaneState, Turn, cost, rate, session_cost, tokens, ttft
+from streamtui.ui.words import Words
 
 _LIMIT = 400
 

@@ -1,11 +1,11 @@
 """A conversation of the journal as a pane shows it. Pure: no Textual, no I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import takewhile
 
 from streamtui.config import Price
 from streamtui.engine.reports import SessionRecord, StoredRun
-from streamtui.events import RUN_ENDS, ErrorInfo, Event, Metrics, RunCutOff, SessionOpened
+from streamtui.events import RUN_ENDS, ErrorInfo, Event, Metrics, RunCutOff
 from streamtui.ui.state import AppState, PaneState, Turn, apply, turns_of
 
 LIVE_STATES = frozenset(("queued", "streaming"))
@@ -17,17 +17,12 @@ INTERRUPTED = ErrorInfo(
 )
 
 
-def recalled(
-    record: SessionRecord, *, up_to: str = "", prices: Mapping[str, Price] | None = None
-) -> PaneState:
-    """A pane with all turns of a conversation; with `up_to`, none after the run of that id.
-
-    What no end is known of is shown as interrupted.
-    """
+def recalled(record: SessionRecord, *, prices: Mapping[str, Price] | None = None) -> PaneState:
+    """A pane with all turns of a conversation; what no end is known of is shown as interrupted."""
     state = AppState(prices=dict(prices or {}))
     pane = PaneState(record.session_id, turns=turns_of(record.preface))
     state.panes[record.session_id] = pane
-    for event in _up_to(record.events, up_to) if up_to else record.events:
+    for event in record.events:
         apply(state, event)
     end_open_turns(state, pane, wall=0.0, mono=pane.last_data or pane.run_started or 0.0)
     pane.closed = pane.can_repeat = False
@@ -54,11 +49,6 @@ def precede(pane: PaneState, story: PaneState) -> None:
         pane.first_visible, pane.last_data = story.first_visible, story.last_data
 
 
-def has(record: SessionRecord, run_id: str) -> bool:
-    """Whether a run is a part of a conversation."""
-    return any(event.run_id == run_id for event in record.events)
-
-
 def end_open_turns(state: AppState, pane: PaneState, *, wall: float, mono: float) -> list[str]:
     """End what nobody else ends any more; returns the prompts that were still queued."""
     waiting = [queued.prompt for queued in pane.queued]
@@ -82,11 +72,3 @@ def with_end(run: StoredRun) -> tuple[Event, ...]:
 
 def _cut(turn: Turn) -> RunCutOff:
     return RunCutOff(INTERRUPTED, Metrics(text_chars=len(turn.text_pieces), chunks=turn.chunks))
-
-
-def _up_to(events: Sequence[Event], run_id: str) -> Sequence[Event]:
-    """The events up to the last one of a run; all that say nothing of a run if it is not there."""
-    places = [place for place, event in enumerate(events) if event.run_id == run_id]
-    if not places:
-        return [event for event in events if isinstance(event.body, SessionOpened)]
-    return events[: places[-1] + 1]

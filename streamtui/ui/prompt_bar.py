@@ -14,7 +14,7 @@ from streamtui.safe_text import safe_text
 from streamtui.ui.box import Box
 from streamtui.ui.commands import Where, bindings_for
 from streamtui.ui.line_input import is_chord
-from streamtui.ui.paint import Words
+from streamtui.ui.words import Words
 
 PASTE_GAP = 0.03
 """Seconds: enter that follows typed text faster was not pressed by a person."""

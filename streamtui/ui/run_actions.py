@@ -80,7 +80,7 @@ class RunActions:
     async def retry(self) -> None:
         """Ask the current pane's last prompt again; without an engine, look for one again."""
         if self._app.state.engine_gone:
-            await self._app.attachment.attach_again()
+            self._app.attachment.attach_again()
             return
         pane = self._idle_pane_with_turns()
         if pane is None:

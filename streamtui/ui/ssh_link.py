@@ -115,7 +115,7 @@ def link_of(line: LineSpeed, connection: str) -> SshLink | None:
     """The link of a connection in the words of sshd; None where there is none, or nobody tells."""
     try:
         known = _KnownConnection(connection)
-    except (AttributeError, ValueError, OSError):
+    except (AttributeError, ValueError, OSError, struct.error):
         return None
     if known.ask() is None:
         known.close()
@@ -124,8 +124,8 @@ def link_of(line: LineSpeed, connection: str) -> SshLink | None:
 
 
 class _KnownConnection:
-    """Raises ValueError for words of another kind; OSError or AttributeError where the system does
-    not tell."""
+    """Raises ValueError or struct.error for words of another kind; OSError or AttributeError where
+    the system does not tell."""
 
     def __init__(self, connection: str) -> None:
         self._question = _question(connection)

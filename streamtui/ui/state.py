@@ -1,8 +1,8 @@
 """Events into what the panes show. Pure: no Textual, no I/O, no clock.
 
 `apply` is the only place that changes a pane's state. The data itself is in `pane_state`, the words
-of the border in `border_text`, those of toasts in `toast_words`; all are offered here, so that this
-is the one module to import.
+of the border in `border_text`, those of toasts in `toast_words`; what is needed along with `apply`
+is offered here too.
 """
 
 from typing import assert_never
@@ -48,10 +48,20 @@ from streamtui.ui.arriving import GrowingText
 from streamtui.ui.attempts import note
 from streamtui.ui.border_text import (
     BorderText,
-    Segment,
     border_subtitle,
     border_title,
     state_words,
+)
+from streamtui.ui.figures import (
+    cost,
+    failed_count,
+    live_count,
+    rate,
+    session_cost,
+    tokens,
+    total_cost,
+    total_rate,
+    ttft,
 )
 from streamtui.ui.pane_state import (
     ASCII_GLYPHS,
@@ -61,22 +71,9 @@ from streamtui.ui.pane_state import (
     PaneState,
     Phase,
     QueuedPrompt,
-    Tokens,
-    ToolCall,
     Turn,
-    cost,
-    elapsed,
-    failed_count,
     is_live,
-    live_count,
     messages,
-    rate,
-    session_cost,
-    sparkline,
-    tokens,
-    total_cost,
-    total_rate,
-    ttft,
     turn_of,
     turns_of,
 )
@@ -87,28 +84,21 @@ __all__ = [
     "GLYPHS",
     "AppState",
     "BorderText",
-    "End",
     "GrowingText",
     "PaneState",
     "Phase",
-    "QueuedPrompt",
-    "Segment",
     "Toast",
-    "Tokens",
-    "ToolCall",
     "Turn",
     "apply",
     "border_subtitle",
     "border_title",
     "cost",
-    "elapsed",
     "failed_count",
     "is_live",
     "live_count",
     "messages",
     "rate",
     "session_cost",
-    "sparkline",
     "state_words",
     "toast_for",
     "tokens",

@@ -7,8 +7,9 @@ from textual.strip import Strip
 from streamtui.ui.border_text import money
 from streamtui.ui.clock import Clock
 from streamtui.ui.commands import hints_for
-from streamtui.ui.paint import Painted, Words, width_of
+from streamtui.ui.paint import Painted
 from streamtui.ui.state import AppState, failed_count, live_count, total_cost, total_rate
+from streamtui.ui.words import Words, width_of
 
 GAP = 3
 SEPARATOR = (" · ", "muted")

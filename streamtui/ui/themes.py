@@ -5,7 +5,6 @@ the file: `state-streaming` there is `$state-streaming` in app.tcss. A mistake i
 with file, line and key; no value is guessed or filled in.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -96,16 +95,9 @@ def themes_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "themes"
 
 
-def load_themes(extra_dirs: Sequence[Path] = ()) -> list[Theme]:
-    """All themes, ours first; one of an extra folder replaces an earlier one of the same name.
-
-    Raises ConfigError at the first mistake. A folder that does not exist has no themes.
-    """
-    themes: dict[str, Theme] = {}
-    for folder in (themes_dir(), *extra_dirs):
-        for path in sorted(folder.glob("*.toml")):
-            themes[path.stem] = load_theme(path)
-    return list(themes.values())
+def load_themes() -> list[Theme]:
+    """All themes, by name. Raises ConfigError at the first mistake."""
+    return [load_theme(path) for path in sorted(themes_dir().glob("*.toml"))]
 
 
 def load_theme(path: Path) -> Theme:

@@ -48,16 +48,15 @@ class Wall(NamedTuple):
     """Rows of each tile."""
 
     def tiles(self, count: int) -> list[Region]:
-        """Where each tile is, the first at the upper left."""
-        x, y, width, _height = self.region
-        if not self.columns:
-            return [Region(place, y, 1, 1) for place in range(count)]
-        edges = _split(width, self.columns)
-        return [
-            Region(x + edges[place % self.columns][0], y + row, edges[place % self.columns][1], 1)
-            for place in range(count)
-            for row in [place // self.columns * self.lines]
-        ]
+        """Where each tile is, the first at the upper left. Tabs have no places of their own."""
+        across = _split(self.region.width, self.columns)
+        tiles = []
+        for place in range(count):
+            row, column = divmod(place, self.columns)
+            x, width = across[column]
+            y = row * self.lines
+            tiles.append(Region(self.region.x + x, self.region.y + y, width, self.lines))
+        return tiles
 
 
 class Plan(NamedTuple):
@@ -101,8 +100,8 @@ def plan(layout: str, count: int, current: int, size: Size, *, zoomed: bool = Fa
     regions = _arrange(layout, count, whole)
     if all(map(_readable, regions)):
         return Plan(_spots(regions))
-    wall = _overview(count, current, whole)
-    return wall._replace(as_asked=layout == "grid" and not wall.tabbed)
+    found = _overview(count, current, whole)
+    return found._replace(as_asked=layout == "grid" and not found.tabbed)
 
 
 def neighbour(regions: list[Region], current: int, dx: int, dy: int) -> int:

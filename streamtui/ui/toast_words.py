@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
+from streamtui.event_words import describe
 from streamtui.events import (
     Chunk,
     ErrorInfo,
@@ -14,7 +15,6 @@ from streamtui.events import (
     RetryScheduled,
     RunCutOff,
     RunFailed,
-    describe,
 )
 from streamtui.safe_text import safe_line
 from streamtui.ui.border_text import shorten

@@ -9,8 +9,6 @@ from streamtui.ui.search import Search, Standing
 
 _WORTH_JUMPING = 4
 """Rows from which on a view jumps; a smaller one costs little and needs all its room."""
-_PAGE_OVERLAP = 2
-"""Rows of one page that are still seen on the next."""
 _MEASURED_AT_ONCE = 2
 """Blocks that are laid out in one go only to count their rows."""
 _MEASURE_SECONDS = 0.1
@@ -126,9 +124,11 @@ class Transcript(LineView):
         self._settle = True
         self._lay_out(self.size.width)
 
-    def _lay_out(self, width: int) -> None:
+    def _lay_out(self, width: int, renewed: Turn | None = None) -> None:
         document = self._document
         top, below = (None, 0) if self.following else self._anchor()
+        if renewed is not None:
+            document.renew(renewed)
         document.width = width
         document.sync(may_fold=self.following)
         if top is not None:
@@ -172,12 +172,7 @@ class Transcript(LineView):
     def renew(self, turn: Turn) -> None:
         """Show that the text of a turn went, or came back."""
         if self._document.width:
-            anchor = None if self.following else self._anchor()
-            self._document.renew(turn)
-            self._document.sync(may_fold=self.following)
-            if anchor is not None:
-                self._top = self._document.up(self._document.place(anchor[0]), anchor[1])
-            self.update()
+            self._lay_out(self._document.width, turn)
 
     def scroll_rows(self, delta: int) -> None:
         """Move the view; upwards freezes it, reaching the end follows again."""
@@ -186,14 +181,6 @@ class Transcript(LineView):
             self._go_to(self._document.up(self._top, -delta))
         elif not self.following:
             self._go_to(self._document.down(self._top, delta))
-
-    def page_up(self) -> None:
-        """Move up by a page, less a little."""
-        self.scroll_rows(min(_PAGE_OVERLAP - self.size.height, -1))
-
-    def page_down(self) -> None:
-        """Move down by a page, less a little."""
-        self.scroll_rows(max(self.size.height - _PAGE_OVERLAP, 1))
 
     def scroll_home(self, *_args: object, **_options: object) -> None:
         """Show the beginning."""
@@ -210,11 +197,15 @@ class Transcript(LineView):
         if place >= self._bottom():
             self.follow()
             return
-        if self.following:
-            self._seen = self._document.bookmark(self._document.up(self._document.end(), 1))
-        self.following = False
+        self._freeze()
         self._top = place
         self._paint()
+
+    def _freeze(self) -> None:
+        """Follow no more, and count what comes from now on."""
+        if self.following:
+            self._seen = self._document.bookmark(self._document.up(self._document.end(), 1))
+            self.following = False
 
     def _bottom(self) -> Place:
         """The place from which the end is seen."""
@@ -318,9 +309,7 @@ class Transcript(LineView):
     def _go_to_hit(self, place: Place | None) -> None:
         if place is not None:
             document, height = self._document, self.size.height
-            if self.following:
-                self._seen = document.bookmark(document.up(document.end(), 1))
-                self.following = False
+            self._freeze()
             if not self._top <= place < document.down(self._top, height):
                 self._top = document.up(place, height // 3)
             self._top = min(self._top, self._bottom())

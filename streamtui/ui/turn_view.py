@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from streamtui.events import Metrics, RunCancelled, RunCutOff, RunFailed, describe
+from streamtui.event_words import describe
+from streamtui.events import Metrics, RunCancelled, RunCutOff, RunFailed
 from streamtui.ui.arriving import GrowingText
 from streamtui.ui.blocks import (
     Block,
     FoldBlock,
     Kind,
     NoteBlock,
-    TextBlock,
     ToolHeadBlock,
     WordCount,
     prompt_blocks,
@@ -19,6 +19,7 @@ from streamtui.ui.border_text import phase_role
 from streamtui.ui.pane_state import GLYPHS, ToolCall, Turn
 from streamtui.ui.rows import Row, Span, wrap_spans
 from streamtui.ui.stretches import seam
+from streamtui.ui.text_block import TextBlock
 
 _LINES_PER_CALL = 1_000_000
 _USUAL_REASONS = frozenset(

@@ -43,8 +43,8 @@ from collections.abc import Sequence
 import msgspec
 
 from tests.bench.log_feed import Load
-from tests.bench.panes import LETTERS
-from tests.bench.programs import Home, Terminal, bench_server, cpu_seconds, home
+from tests.bench.programs import LETTERS, Home, Terminal, bench_server, home
+from tests.processes import cpu_seconds
 
 RATE = 20_000
 FILTER = "event:on_* water !session:3"
@@ -85,7 +85,10 @@ def measure(load: Load, there: Home) -> dict[str, float]:
         while not result.exists() and time.monotonic() < give_up:
             time.sleep(0.25)
             if load.program in WITH_PROMPT:
-                echoes += echo(terminal, LETTERS[len(echoes) % len(LETTERS)].encode())
+                # Nobody may be there any more to see it.
+                with contextlib.suppress(OSError, TimeoutError):
+                    letter = LETTERS[len(echoes) % len(LETTERS)]
+                    echoes.append(terminal.echo(letter.encode(), ECHO_SECONDS))
             # It is gone together with the console.
             with contextlib.suppress(OSError):
                 if load.url and (engine := there.engine()):
@@ -101,19 +104,6 @@ def measure(load: Load, there: Home) -> dict[str, float]:
         figures["echo_p50_ms"] = statistics.median(under_load)
         figures["echo_p95_ms"] = statistics.quantiles(under_load, n=20)[-1]
     return figures
-
-
-def echo(terminal: Terminal, letter: bytes) -> list[float]:
-    """Milliseconds until a key is seen; none while nobody is there to see it."""
-    terminal.forget()
-    pressed = time.perf_counter()
-    try:
-        terminal.press(letter)
-        seen = terminal.wait_for(letter, ECHO_SECONDS)
-        terminal.press(b"\x7f")
-    except (OSError, TimeoutError):
-        return []
-    return [(seen - pressed) * 1000]
 
 
 def _steady(samples: Sequence[tuple[float, float]]) -> float:

@@ -13,6 +13,7 @@ import signal
 import statistics
 import sys
 import time
+from contextlib import closing
 
 from tests.bench.programs import Home, Terminal, home
 
@@ -33,11 +34,8 @@ PROMPT, PANE = b"ype a prompt", b"verse"
 def seconds_until(there: Home, command: list[str], *markers: bytes) -> list[float]:
     """How long a command takes until it has written each marker to its terminal of 200×50."""
     began = time.perf_counter()
-    terminal = Terminal(command, there.environ)
-    try:
+    with closing(Terminal(command, there.environ)) as terminal:
         return [terminal.wait_for(marker) - began for marker in markers]
-    finally:
-        terminal.close()
 
 
 def no_engine(there: Home) -> None:

@@ -7,11 +7,12 @@ Beside an empty Textual app in the same run. Prints figures and asserts nothing 
 
 import argparse
 import json
-import sys
 import time
+from contextlib import closing
 
-from tests.bench.panes import EMPTY
-from tests.bench.programs import Terminal, bench_server, cpu_seconds, home
+from tests.bench.panes import empty_app
+from tests.bench.programs import Terminal, asking, bench_server, home
+from tests.processes import cpu_seconds
 
 TOKENS = 400
 REST_SECONDS = 6.0
@@ -27,27 +28,17 @@ def at_rest(app: Terminal, pids: list[int], seconds: float) -> tuple[float, floa
 
 
 def measure(panes: int, seconds: float) -> dict[str, float]:
+    command = asking(panes, f"bench/tokens/0/{TOKENS}")
     with bench_server() as url, home() as there:
-        app = Terminal([sys.executable, "-c", EMPTY], there.environ)
-        try:
-            app.wait_for(b"creen is ready")
-            time.sleep(2.0)
+        with empty_app(there) as app:
+            time.sleep(1.0)
             empty = at_rest(app, [app.pid], seconds)
-        finally:
-            app.close()
         there.configure(url)
-        model = f"bench/tokens/0/{TOKENS}"
-        command = [sys.executable, "-m", "streamtui", *["-e", model] * panes, "-p", "go"]
-        console = Terminal(command, there.environ)
-        try:
+        with closing(Terminal(command, there.environ)) as console:
             console.wait_for(b"dance")
             time.sleep(REST_SECONDS)
-            engine = there.engine()
-            pids = [console.pid] + ([engine] if engine else [])
-            cpu, written = at_rest(console, pids, seconds)
+            cpu, written = at_rest(console, there.pids(console), seconds)
             alone, _ = at_rest(console, [console.pid], seconds)
-        finally:
-            console.close()
     return {
         "cpu_percent": cpu,
         "console_percent": alone,

@@ -20,7 +20,7 @@ from streamtui.config import Endpoint
 from streamtui.engine.doors import OpenSession, Send
 from streamtui.engine.host import EngineThread
 from streamtui.events import Chunk
-from tests.bench.programs import bench_server, home
+from tests.bench.programs import bench_server
 from tests.scripted import no_demo
 
 WARM_UP = 3.0
@@ -106,7 +106,7 @@ def main() -> None:
         print(json.dumps({"tokens": found[0], "cpu": found[1]}), flush=True)
         return
     same = [f"--{name}={getattr(options, name)}" for name in ("streams", "rate", "seconds")]
-    with home(), bench_server() as url:
+    with bench_server() as url:
         figures = {which: child(which, *same, f"--url={url}") for which in ("floor", "ours")}
     tell(figures, options.streams, as_json=options.json)
 

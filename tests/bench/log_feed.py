@@ -20,7 +20,7 @@ from streamtui.events import (
     SessionOpened,
     TextDelta,
 )
-from tests.bench.server import WORDS
+from tests.bench.server import token
 
 DIALECT = "openai-completions"
 
@@ -87,6 +87,18 @@ class Taken:
         chunks = sum(body.merged if type(body) is Chunk else 0 for body in bodies)
         batch = Batch(len(events), chunks, events[0].mono, time.monotonic(), time.thread_time())
         self.batches.append(batch)
+
+    def note_all_of(self, subscription: Subscription) -> None:
+        """From now on whatever is taken from there."""
+        drain = subscription.drain
+
+        def noted() -> list[Event]:
+            events = drain()
+            if events:
+                self.note(events)
+            return events
+
+        subscription.drain = noted  # type: ignore[method-assign]
 
 
 class Feed:
@@ -157,12 +169,13 @@ class Feed:
 
 
 def _token(number: int) -> Chunk:
-    return Chunk((TextDelta(WORDS[number % len(WORDS)]),))
+    return Chunk((TextDelta(token(number)),))
 
 
 def _told(number: int) -> Chunk:
-    word = WORDS[number % len(WORDS)]
-    data = f'{{"chunk": {word!r}, "number": {number}, "metadata": {{"ls_model_name": "m"}}}}'
+    data = (
+        f'{{"chunk": {token(number)!r}, "number": {number}, "metadata": {{"ls_model_name": "m"}}}}'
+    )
     return Chunk((ServerEvent("on_llm_stream", data),))
 
 
@@ -198,56 +211,3 @@ class FeedDoors(Doors):
 
     def close(self) -> None:
         """There is nothing to end."""
-
-
-class CountedDoors(Doors):
-    """A real engine's doors; what is taken is noted."""
-
-    def __init__(self, doors: Doors, taken: Taken) -> None:
-        self._doors = doors
-        self._taken = taken
-
-    def execute(self, command: Command) -> None:
-        self._doors.execute(command)
-
-    def subscribe(
-        self,
-        wake: Callable[[], object],
-        *,
-        session_ids: Collection[str] | None = None,
-        from_start: bool = False,
-    ) -> Subscription:
-        real = self._doors.subscribe(wake, session_ids=session_ids, from_start=from_start)
-        return _Counted(real, self._taken)
-
-    async def ask(self, query: Query) -> Answer:
-        return await self._doors.ask(query)
-
-    def close(self) -> None:
-        self._doors.close()
-
-    def leave(self, *, keep_runs: bool) -> None:
-        self._doors.leave(keep_runs=keep_runs)
-
-
-class _Counted:
-    def __init__(self, real: Subscription, taken: Taken) -> None:
-        self._real = real
-        self._taken = taken
-
-    @property
-    def merged(self) -> int:
-        return self._real.merged
-
-    @merged.setter
-    def merged(self, merged: int) -> None:
-        self._real.merged = merged
-
-    def drain(self) -> list[Event]:
-        events = self._real.drain()
-        if events:
-            self._taken.note(events)
-        return events
-
-    def close(self) -> None:
-        self._real.close()

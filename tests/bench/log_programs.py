@@ -33,7 +33,7 @@ from streamtui.ui.event_log import log_row
 from streamtui.ui.log_box import LogBox
 from streamtui.ui.log_store import LogStore
 from streamtui.ui.themes import load_themes
-from tests.bench.log_feed import DIALECT, Batch, CountedDoors, Feed, FeedDoors, Load, Taken
+from tests.bench.log_feed import DIALECT, Batch, Feed, FeedDoors, Load, Taken
 from tests.bench.programs import memory_mib
 
 SETTLE = 1.5
@@ -281,7 +281,13 @@ def run_fed(watch: Watch) -> None:
 def run_engine(watch: Watch) -> None:
     """The console with a real engine and a real endpoint."""
     with ConsoleEngine("off") as engine:
-        Whole(watch, CountedDoors(engine.doors, watch.taken), lambda: None).run()
+
+        def begin() -> None:
+            assert app._subscription is not None
+            watch.taken.note_all_of(app._subscription)
+
+        app = Whole(watch, engine.doors, begin)
+        app.run()
 
 
 PROGRAMS: dict[str, Callable[[Watch], object]] = {

@@ -8,22 +8,22 @@ figures and asserts nothing about them.
 
 import argparse
 import asyncio
-import contextlib
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from typing import IO
 
 import aiohttp
 
 from tests.bench.panes import measure_empty
-from tests.bench.programs import Home, Terminal, cpu_seconds, home, memory_mib
+from tests.bench.programs import Home, Terminal, home, memory_mib, server_process
 from tests.bench.server import LAST_WORD
+from tests.processes import cpu_seconds
 
 RATE = 2_000
 """Tokens a second while cost and memory are looked at."""
@@ -49,43 +49,26 @@ class Server:
         return float(self._told.readline())
 
 
-@contextlib.contextmanager
+@contextmanager
 def server() -> Iterator[Server]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.server", "--tell"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        yield Server(process.stdout.readline().strip(), process.stdout)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with server_process("--tell") as printed:
+        yield Server(printed.readline().strip(), printed)
 
 
-@contextlib.contextmanager
+@contextmanager
 def console(there: Home, *models: str) -> Iterator[Terminal]:
     """A pane for each model; the first has answered, so that all is imported that it needs."""
     panes = [part for model in models for part in ("-e", f"bench/{model}")]
-    terminal = Terminal([sys.executable, "-m", "streamtui", *panes], there.environ)
-    try:
+    command = [sys.executable, "-m", "streamtui", *panes]
+    with closing(Terminal(command, there.environ)) as terminal:
         terminal.wait_for(b"ype a prompt")
         time.sleep(1.0)
-        ask(terminal)
+        terminal.ask(b"go")
         terminal.wait_for(SEEN)
         time.sleep(1.0)
         terminal.press(NEXT_PANE)
         time.sleep(0.5)
         yield terminal
-    finally:
-        terminal.close()
-
-
-def ask(terminal: Terminal) -> None:
-    """Send a prompt: an enter right after a letter would be a line end in a text that is pasted."""
-    terminal.press(b"go")
-    time.sleep(0.3)
-    terminal.press(b"\r")
 
 
 def measure_growth(tokens: int, empty: float) -> dict[str, float]:
@@ -98,8 +81,7 @@ def measure_growth(tokens: int, empty: float) -> dict[str, float]:
         folders.configure(there.url)
         with console(folders, "fence/0/200", model, model) as terminal:
             there.wait_until_sent()
-            engine = folders.engine()
-            pids = [terminal.pid] + ([engine] if engine else [])
+            pids = folders.pids(terminal)
             memory = [[memory_mib(pid) for pid in pids]]
             costs = _costs(terminal, pids, tokens, empty)
             for following in (True, False):
@@ -109,7 +91,7 @@ def measure_growth(tokens: int, empty: float) -> dict[str, float]:
                 if following:
                     terminal.press(NEXT_PANE)
                     time.sleep(0.5)
-                    ask(terminal)
+                    terminal.ask(b"go")
     start, end = costs[0], costs[-1]
     return {
         "start_ms_per_token": start,
@@ -124,7 +106,7 @@ def measure_growth(tokens: int, empty: float) -> dict[str, float]:
 
 def _costs(terminal: Terminal, pids: list[int], tokens: int, empty: float) -> list[float]:
     """CPU milliseconds for a token, over an empty app, in each part of the answer."""
-    ask(terminal)
+    terminal.ask(b"go")
     # The first second has costs of its own: connecting, filling the pane.
     time.sleep(1.0)
     part = (tokens / RATE - 1.0) / SHARE
@@ -144,12 +126,11 @@ def measure_burst(kind: str, tokens: int) -> dict[str, float]:
         folders.configure(there.url)
         with console(folders, "fence/0/200", f"{kind}/0/{tokens}") as terminal:
             there.wait_until_sent()
-            engine = folders.engine()
-            pids = [terminal.pid] + ([engine] if engine else [])
+            pids = folders.pids(terminal)
             cpu = sum(map(cpu_seconds, pids))
             terminal.forget()
             began = time.monotonic()
-            ask(terminal)
+            terminal.ask(b"go")
             sent = there.wait_until_sent()
             terminal.wait_for(SEEN)
             seen = time.monotonic()

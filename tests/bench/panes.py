@@ -11,8 +11,11 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
-from tests.bench.programs import Home, Terminal, bench_server, cpu_seconds, home, memory_mib
+from tests.bench.programs import Home, Terminal, asking, bench_server, home, memory_mib
+from tests.processes import cpu_seconds
 
 SCENARIOS = ("1x100", "16x50", "64x20", "64x200")
 GOALS = {
@@ -29,37 +32,35 @@ class Empty(App):
         yield Input(placeholder="screen is ready")
 Empty().run()
 """
-LETTERS = "жшщюяфэъ"
-"""Typed one after the other; none of them is on the screen before."""
+
+
+@contextmanager
+def empty_app(there: Home) -> Iterator[Terminal]:
+    """An app that shows nothing, once it does."""
+    with closing(Terminal([sys.executable, "-c", EMPTY], there.environ)) as app:
+        app.wait_for(b"creen is ready")
+        time.sleep(1.0)
+        yield app
 
 
 def measure_empty(there: Home, seconds: float) -> float:
     """CPU seconds each second of an app that shows nothing."""
-    app = Terminal([sys.executable, "-c", EMPTY], there.environ)
-    try:
-        app.wait_for(b"creen is ready")
-        time.sleep(1.0)
+    with empty_app(there) as app:
         cpu = cpu_seconds(app.pid)
         time.sleep(seconds)
         return (cpu_seconds(app.pid) - cpu) / seconds
-    finally:
-        app.close()
 
 
 def measure(panes: int, rate: int, seconds: float, empty: float) -> dict[str, float]:
     """One scenario from a fresh start."""
     count = int(rate * (2 * seconds + 6))
-    model = f"bench/tokens/{rate}/{count}"
+    command = asking(panes, f"bench/tokens/{rate}/{count}")
     with bench_server() as url, home() as there:
         there.configure(url)
-        command = [sys.executable, "-m", "streamtui", *["-e", model] * panes, "-p", "go"]
-        console = Terminal(command, there.environ)
-        try:
+        with closing(Terminal(command, there.environ)) as console:
             console.wait_for(b"dance")
             time.sleep(2.0)
             figures = _watch(console, there, seconds)
-        finally:
-            console.close()
     tokens = panes * rate * seconds
     return {
         "cpu_ms_per_token": (figures["cpu"] - empty * seconds) / tokens * 1000,
@@ -72,14 +73,13 @@ def measure(panes: int, rate: int, seconds: float, empty: float) -> dict[str, fl
 
 
 def _watch(console: Terminal, there: Home, seconds: float) -> dict[str, float]:
-    engine = there.engine()
-    pids = [console.pid] + ([engine] if engine else [])
+    pids = there.pids(console)
     before = {pid: cpu_seconds(pid) for pid in pids}
     received = console.received
     time.sleep(seconds)
     spent = {pid: cpu_seconds(pid) - before[pid] for pid in pids}
     written = console.received - received
-    echoes = _echoes(console, seconds)
+    echoes = console.echoes(seconds)
     return {
         "cpu": sum(spent.values()),
         "console": spent[console.pid],
@@ -88,23 +88,6 @@ def _watch(console: Terminal, there: Home, seconds: float) -> dict[str, float]:
         "echo_p95": statistics.quantiles(echoes, n=20)[-1],
         "memory": sum(map(memory_mib, pids)),
     }
-
-
-def _echoes(console: Terminal, seconds: float) -> list[float]:
-    """Milliseconds from a key to its letter, which is then taken back."""
-    began = time.perf_counter()
-    echoes = []
-    for number in range(10_000):
-        if time.perf_counter() - began >= seconds:
-            break
-        letter = LETTERS[number % len(LETTERS)].encode()
-        console.forget()
-        pressed = time.perf_counter()
-        console.press(letter)
-        echoes.append((console.wait_for(letter) - pressed) * 1000)
-        console.press(b"\x7f")
-        time.sleep(0.2)
-    return echoes
 
 
 def main() -> None:

@@ -1,11 +1,9 @@
 """Programs under measurement: in a terminal of their own, with a home of their own."""
 
-import contextlib
 import fcntl
 import os
 import pty
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -14,10 +12,16 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from itertools import cycle
 from pathlib import Path
+from typing import IO
 
-TICKS = os.sysconf("SC_CLK_TCK")
+from tests.processes import engine_pids, stop_engines
+
+LETTERS = "жшщюяфэъ"
+"""Typed one after the other; none of them is on the screen before."""
 
 
 class Home:
@@ -47,42 +51,46 @@ class Home:
 
     def engine(self) -> int | None:
         """The process of the engine that a console started here."""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    command = (entry / "cmdline").read_bytes()
-                    if b"streamtui.service" in command and str(self.folder).encode() in command:
-                        return int(entry.name)
-        return None
+        return next(iter(engine_pids(self.folder)), None)
+
+    def pids(self, console: "Terminal") -> list[int]:
+        """A console and its engine."""
+        return [console.pid, *engine_pids(self.folder)]
 
     def close(self) -> None:
-        if (pid := self.engine()) is not None:
-            os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        stop_engines(self.folder)
 
 
-@contextlib.contextmanager
-def home() -> Iterator[Home]:
-    there = Home()
-    try:
-        yield there
-    finally:
-        there.close()
+def home() -> AbstractContextManager[Home]:
+    """Its engine is killed at the end, and all is removed."""
+    return closing(Home())
 
 
-@contextlib.contextmanager
-def bench_server() -> Iterator[str]:
+@contextmanager
+def server_process(*options: str, inside: Sequence[str] = ()) -> Iterator[IO[str]]:
+    """The endpoint in a process of its own; gives what it prints, of which its URL is the first.
+
+    `inside` is a command that runs others somewhere else.
+    """
+    command = [*inside, sys.executable, "-m", "tests.bench.server", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.kill()
+
+
+@contextmanager
+def bench_server(*, inside: Sequence[str] = ()) -> Iterator[str]:
     """The endpoint in a process of its own; gives its URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.server"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with server_process(inside=inside) as printed:
+        yield printed.readline().strip()
+
+
+def asking(panes: int, model: str) -> list[str]:
+    """The console with so many panes, all of them asked."""
+    return [sys.executable, "-m", "streamtui", *["-e", model] * panes, "-p", "go"]
 
 
 class Terminal:
@@ -105,6 +113,32 @@ class Terminal:
 
     def press(self, keys: bytes) -> None:
         os.write(self._master, keys)
+
+    def ask(self, prompt: bytes) -> None:
+        """Send a prompt: an enter so soon after a letter would be taken for a pasted one."""
+        self.press(prompt)
+        time.sleep(0.3)
+        self.press(b"\r")
+
+    def echo(self, letter: bytes, seconds: float = 60.0) -> float:
+        """Milliseconds from a key to its letter, which is then taken back."""
+        self.forget()
+        pressed = time.perf_counter()
+        self.press(letter)
+        seen = self.wait_for(letter, seconds)
+        self.press(b"\x7f")
+        return (seen - pressed) * 1000
+
+    def echoes(self, seconds: float) -> list[float]:
+        """Of one key after the other, for so long; two at the least."""
+        until = time.perf_counter() + seconds
+        found: list[float] = []
+        for letter in cycle(LETTERS):
+            if time.perf_counter() >= until and len(found) > 1:
+                break
+            found.append(self.echo(letter.encode()))
+            time.sleep(0.2)
+        return found
 
     def wait_for(self, marker: bytes, seconds: float = 60.0) -> float:
         """Until bytes are written; returns the moment."""
@@ -142,12 +176,6 @@ class Terminal:
             self.tail += data
             del self.tail[: -(1 << 20)]
             self._changed.notify_all()
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far, all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def memory_mib(pid: int) -> float:

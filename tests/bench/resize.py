@@ -12,12 +12,13 @@ import json
 import random
 import statistics
 import struct
-import sys
 import termios
 import time
+from contextlib import closing
 
-from tests.bench.panes import EMPTY
-from tests.bench.programs import Home, Terminal, bench_server, cpu_seconds, home
+from tests.bench.panes import empty_app
+from tests.bench.programs import Home, Terminal, asking, bench_server, home
+from tests.processes import cpu_seconds
 
 GOAL = 150
 """Milliseconds for 64 panes with long transcripts."""
@@ -28,23 +29,16 @@ TOKENS = 2_000
 
 
 def measure_empty(there: Home, sizes: int) -> list[float]:
-    app = Terminal([sys.executable, "-c", EMPTY], there.environ)
-    try:
-        app.wait_for(b"creen is ready")
-        time.sleep(1.0)
+    with empty_app(there) as app:
         return [resize(app, *size) for size in some_sizes(sizes)]
-    finally:
-        app.close()
 
 
 def measure(panes: int, turns: int, sizes: int) -> tuple[list[float], float]:
     """Milliseconds of each resize, and CPU seconds of one."""
+    command = asking(panes, f"bench/tokens/0/{TOKENS}")
     with bench_server() as url, home() as there:
         there.configure(url)
-        model = f"bench/tokens/0/{TOKENS}"
-        command = [sys.executable, "-m", "streamtui", *["-e", model] * panes, "-p", "go"]
-        console = Terminal(command, there.environ)
-        try:
+        with closing(Terminal(command, there.environ)) as console:
             console.wait_for(b"dance")
             console.press(b"\x14")
             for _ in range(turns - 1):
@@ -56,8 +50,6 @@ def measure(panes: int, turns: int, sizes: int) -> tuple[list[float], float]:
             before = cpu_seconds(console.pid)
             took = [resize(console, *size) for size in some_sizes(sizes)]
             return took, (cpu_seconds(console.pid) - before) / sizes
-        finally:
-            console.close()
 
 
 def some_sizes(count: int) -> list[tuple[int, int]]:

@@ -13,10 +13,9 @@ import sys
 import time
 from collections.abc import Callable
 
-HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
-    b"Connection: close\r\n\r\n"
-)
+from tests.raw_http import LAST_CHUNK, STREAM_HEAD, chunk, read_request
+
+HEAD = STREAM_HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 WORDS = ("Spark", "ling ", "water", ", ", "clear ", "and ", "bright", ".\n", "You ", "dance ")
 LAST_WORD = "jq\N{SNOWMAN}"
 """How an answer ends that is not made of plain tokens: seen nowhere else."""
@@ -50,13 +49,12 @@ KINDS: dict[str, Callable[[int], str]] = {
 }
 
 
-def chunk(data: str) -> bytes:
-    body = f"data: {data}\n\n".encode()
-    return b"%x\r\n%b\r\n" % (len(body), body)
+def event(data: str) -> bytes:
+    return chunk(f"data: {data}\n\n".encode())
 
 
 def frame(word: str) -> bytes:
-    return chunk(json.dumps({"choices": [{"index": 0, "delta": {"content": word}}]}))
+    return event(json.dumps({"choices": [{"index": 0, "delta": {"content": word}}]}))
 
 
 FRAMES = [frame(word) for word in WORDS]
@@ -71,22 +69,16 @@ def frames(kind: str, count: int) -> list[bytes]:
 
 
 END = (
-    chunk(json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
-    + chunk("[DONE]")
-    + b"0\r\n\r\n"
+    event(json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
+    + event("[DONE]")
+    + LAST_CHUNK
 )
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            int(line.partition(b":")[2])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length:")
-        )
-        model = json.loads(await reader.readexactly(length))["model"]
-        kind, rate, count = model.split("/")
+        _head, question = await read_request(reader)
+        kind, rate, count = json.loads(question)["model"].split("/")
         made = frames(kind, int(count))
         writer.write(HEAD)
         await stream(writer, made, float(rate), int(count))

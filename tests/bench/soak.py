@@ -11,10 +11,12 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.programs import Home, Terminal, bench_server, cpu_seconds, home, memory_mib
+from tests.bench.programs import Home, Terminal, bench_server, home, memory_mib
+from tests.processes import cpu_seconds
 
 ANSWER_SECONDS = 30
 PAUSE_SECONDS = 4.0
@@ -64,9 +66,7 @@ def rounds(
             1000 * spent / tokens,
             (console.received - received) / tokens,
         )
-        console.press(b"go on")
-        time.sleep(0.3)
-        console.press(b"\r")
+        console.ask(b"go on")
 
 
 def plot(samples: list[Sample]) -> str:
@@ -111,19 +111,14 @@ def main() -> None:
     with bench_server() as url, home() as there:
         there.configure(url)
         command = [sys.executable, "-m", "streamtui", *["-e", model] * options.panes]
-        console = Terminal(command, there.environ)
-        try:
+        with closing(Terminal(command, there.environ)) as console:
             console.wait_for(b"bench")
             time.sleep(3)
             address_all(console, options.panes)
-            console.press(b"go")
-            time.sleep(0.3)
-            console.press(b"\r")
+            console.ask(b"go")
             for sample in rounds(console, there, options.panes, options.rate, options.minutes):
                 samples.append(sample)
                 tell(sample, as_json=options.json)
-        finally:
-            console.close()
     if options.plot:
         options.plot.write_text(plot(samples))
 

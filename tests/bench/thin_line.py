@@ -19,14 +19,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.bench.programs import Home, Terminal, home
+from tests.bench.programs import Home, Terminal, asking, bench_server, home
 from tests.lifetimes.ssh import SshServer, ssh_server
 
 SCENARIOS = ("9x40",)
@@ -34,8 +34,6 @@ LINES = ("fast", "terminal", "ssh")
 KBIT_PER_SECOND = 256
 BYTES_PER_SECOND = KBIT_PER_SECOND * 128
 GOAL = "goal p95 250 ms, 24 KiB/s"
-LETTERS = "жшщюяфэъ"
-"""Typed one after the other; none of them is on the screen before."""
 SETTLING_SECONDS = 3.0
 _SLICE = 1024
 """Bytes that a slow terminal takes at once."""
@@ -128,43 +126,23 @@ def _received_here() -> int:
     return int(Path(f"/sys/class/net/{_HERE}/statistics/rx_bytes").read_text())
 
 
-@contextmanager
-def endpoint_on(line: Line) -> Iterator[str]:
-    """The endpoint in a process of its own, where the program runs; gives its URL."""
-    with subprocess.Popen(
-        [*line.inside, sys.executable, "-m", "tests.bench.server"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
-
-
 def measure(line: Line, panes: int, rate: int, seconds: float) -> dict[str, float]:
     """One scenario from a fresh start."""
     count = int(rate * (seconds + 3 * SETTLING_SECONDS))
-    with ExitStack() as stack:
-        url = stack.enter_context(endpoint_on(line))
-        there = stack.enter_context(home())
+    command = asking(panes, f"bench/tokens/{rate}/{count}")
+    with bench_server(inside=line.inside) as url, home() as there:
         there.configure(url)
-        return _measure_in(there, line, panes, f"bench/tokens/{rate}/{count}", seconds)
+        return _measure_in(there, line, command, seconds)
 
 
-def _measure_in(
-    there: Home, line: Line, panes: int, model: str, seconds: float
-) -> dict[str, float]:
-    command = [sys.executable, "-m", "streamtui", *["-e", model] * panes, "-p", "go"]
-    console = line.open(command, there.environ)
-    try:
+def _measure_in(there: Home, line: Line, command: list[str], seconds: float) -> dict[str, float]:
+    with closing(line.open(command, there.environ)) as console:
         console.wait_for(b"dance")
         time.sleep(SETTLING_SECONDS)
         began = time.perf_counter()
         received = console.received
         on_wire = line.on_wire() if line.on_wire else 0
-        echoes = list(_echoes(console, began + seconds))
+        echoes = console.echoes(seconds)
         took = time.perf_counter() - began
         figures = {
             "kib_per_second": (console.received - received) / took / 1024,
@@ -175,22 +153,6 @@ def _measure_in(
         if line.on_wire:
             figures["wire_kib_per_second"] = (line.on_wire() - on_wire) / took / 1024
         return figures
-    finally:
-        console.close()
-
-
-def _echoes(console: Terminal, until: float) -> Iterator[float]:
-    """How long each key took until it was seen, in milliseconds."""
-    number = 0
-    while time.perf_counter() < until or number < 2:
-        letter = LETTERS[number % len(LETTERS)].encode()
-        number += 1
-        console.forget()
-        pressed = time.perf_counter()
-        console.press(letter)
-        yield (console.wait_for(letter) - pressed) * 1000
-        console.press(b"\x7f")
-        time.sleep(0.2)
 
 
 def tell(name: str, scenario: str, figures: dict[str, float]) -> None:

@@ -1,17 +1,18 @@
-"""The program as a process of its own, with a home that nobody else has."""
+"""The program as a process of its own, with a home that nobody else has; and pipes to read from."""
 
 import os
 import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import pytest
 
+from streamtui.cli.output import Output
 from streamtui.demo.server import DemoServer
-from tests.engine.host.consoles import stop_engines
+from tests.processes import stop_engines
 
 MUCH_FASTER_THAN_LIFE = 0.001
 
@@ -102,3 +103,49 @@ def far(program: Program, server: DemoServer) -> Program:
     """The program, with the endpoint `far` on a demo server of the test's own."""
     program.add_endpoint("far", server.base_url, model="demo/verse")
     return program
+
+
+class Pipe:
+    """Both ends of a pipe; the reading one can leave."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        self._ends = {self.reading, self.writing}
+
+    def output(self, *, is_terminal: bool = False) -> Output:
+        return Output(self.writing, is_terminal=is_terminal)
+
+    def fill(self) -> int:
+        """Leave no room; returns how many bytes it took."""
+        os.set_blocking(self.writing, False)
+        written = 0
+        try:
+            while True:
+                written += os.write(self.writing, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(self.writing, True)
+        return written
+
+    def read(self, size: int = 1 << 20) -> bytes:
+        return os.read(self.reading, size)
+
+    def leave(self) -> None:
+        self._close(self.reading)
+
+    def stop_writing(self) -> None:
+        self._close(self.writing)
+
+    def close(self) -> None:
+        for end in list(self._ends):
+            self._close(end)
+
+    def _close(self, end: int) -> None:
+        self._ends.discard(end)
+        os.close(end)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()

@@ -2,63 +2,38 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from time import monotonic, time
+from collections.abc import Callable, Mapping, Sequence
 
 from streamtui.config import Endpoint
-from streamtui.engine.bus import Bus
-from streamtui.engine.doors import (
-    Cancel,
-    CancelAll,
-    Command,
-    Doors,
-    OpenSession,
-    Query,
-    Send,
-    Subscription,
-)
-from streamtui.engine.reports import Answer
-from streamtui.events import (
-    RUN_ENDS,
-    Body,
-    Chunk,
-    Metrics,
-    RunCancelled,
-    RunCompleted,
-    RunStarted,
-    TextDelta,
-)
-
-
-def texts(*pieces: str) -> list[Body]:
-    """Chunks of text."""
-    return [Chunk((TextDelta(piece),)) for piece in pieces]
+from streamtui.engine.doors import Cancel, CancelAll, Command, OpenSession, Send
+from streamtui.events import RUN_ENDS, Body, Metrics, RunCancelled, RunCompleted, RunStarted
+from tests.scripted import BusDoors
+from tests.stored_runs import text
 
 
 def done(*pieces: str) -> list[Body]:
     """A good answer, from the first chunk to the end."""
     chars = sum(map(len, pieces))
     end = RunCompleted("stop", Metrics(chunks=len(pieces), text_chars=chars))
-    return [*texts(*pieces), end]
+    return [*text(*pieces), end]
 
 
-class ScriptedDoors(Doors):
+class ScriptedDoors(BusDoors):
     """Plays `scripts[endpoint name]` on a thread, as the engine would; a script without an end
     goes on until it is cancelled."""
 
     def __init__(self, scripts: Mapping[str, Sequence[Body]]) -> None:
-        self.commands: list[Command] = []
+        super().__init__()
         self.played = threading.Event()
         """All that was asked for has been emitted."""
         self._scripts = scripts
-        self._bus = Bus(time, monotonic)
         self._endpoints: dict[str, Endpoint] = {}
         self._live: dict[str, str] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
     def execute(self, command: Command) -> None:
-        self.commands.append(command)
+        super().execute(command)
         match command:
             case OpenSession():
                 self._endpoints[command.session_id] = command.endpoint
@@ -70,18 +45,6 @@ class ScriptedDoors(Doors):
                 self._in_thread(lambda: self._cancel(list(self._live)))
             case _:
                 raise AssertionError(command)
-
-    def subscribe(
-        self,
-        wake: Callable[[], object],
-        *,
-        session_ids: Collection[str] | None = None,
-        from_start: bool = False,
-    ) -> Subscription:
-        return self._bus.subscribe(wake, session_ids)
-
-    async def ask(self, query: Query) -> Answer:
-        raise NotImplementedError
 
     def close(self) -> None:
         for thread in self._threads:
@@ -112,4 +75,4 @@ class ScriptedDoors(Doors):
     def _emit(self, session_id: str, run_id: str, body: Body) -> None:
         if isinstance(body, RUN_ENDS):
             del self._live[session_id]
-        self._bus.publish(session_id, run_id, body)
+        self.bus.publish(session_id, run_id, body)

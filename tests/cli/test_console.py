@@ -1,6 +1,5 @@
 """`streamtui` and `streamtui demo`: what the console is given, and that it comes up."""
 
-import asyncio
 import os
 from typing import Any
 
@@ -11,7 +10,9 @@ from streamtui.cli import common, console
 from streamtui.errors import ConfigError
 from streamtui.ui import app
 from tests.cli.conftest import Program
+from tests.cli.past import Terminal
 from tests.cli.scripted_doors import ScriptedDoors
+from tests.cli.test_endings import on_a_terminal
 
 
 class FakeApp:
@@ -99,17 +100,13 @@ def test_a_dumb_terminal_is_none(doors: ScriptedDoors, monkeypatch: pytest.Monke
 
 async def test_the_console_comes_up_and_goes(program: Program) -> None:
     program.environ["TERM"] = "xterm-256color"
-    master, slave = os.openpty()
-    process = await program.start(stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    seen = b""
-    while b"demo" not in seen:
-        seen += await asyncio.to_thread(os.read, master, 65536)
-    os.write(master, b"\x11")  # ctrl+q
-    while b"\x1b[?1049l" not in seen:
-        seen += await asyncio.to_thread(os.read, master, 65536)
+    terminal = Terminal()
+    process = await terminal.start(program)
+    await terminal.until("demo")
+    terminal.press("\x11")  # ctrl+q
+    await terminal.until("\x1b[?1049l")
+    await terminal.rest()
     assert await process.wait() == 0
-    os.close(master)
 
 
 async def test_without_a_terminal_a_prompt_is_answered_as_text(program: Program) -> None:
@@ -130,14 +127,8 @@ async def test_without_a_terminal_and_a_prompt_it_says_what_to_do(program: Progr
 
 async def test_a_terminal_that_is_dumb_gets_text(program: Program) -> None:
     program.environ["TERM"] = "dumb"
-    master, slave = os.openpty()
-    arguments = ("-e", "demo/verse", "-p", "hi")
-    process = await program.start(*arguments, stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    seen = b""
-    while b"Scripted by demo/verse" not in seen:
-        seen += await asyncio.to_thread(os.read, master, 65536)
-    assert await process.wait() == 0
-    os.close(master)
-    assert b"TERM=dumb" in seen
-    assert b"\x1b" not in seen
+    code, seen = await on_a_terminal(program, "-e", "demo/verse", "-p", "hi")
+    assert code == 0
+    assert "Scripted by demo/verse" in seen
+    assert "TERM=dumb" in seen
+    assert "\x1b" not in seen

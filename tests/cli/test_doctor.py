@@ -156,8 +156,8 @@ async def test_a_reader_that_wants_one_line_only_ends_it_quietly(program: Progra
     assert (ended.code, ended.err) == (0, "")
 
 
-def test_help_imports_nothing_heavy() -> None:
-    assert not imported_by("doctor", "--help").intersection(HEAVY)
+def test_help_imports_nothing_heavy(program: Program) -> None:
+    assert not imported_by(program, "doctor", "--help").intersection(HEAVY)
 
 
 def test_help_tells_the_price_and_the_codes() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 from asyncio.subprocess import DEVNULL, Process
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,8 @@ from streamtui.safe_text import safe_text
 from tests.cli.conftest import Program, finish
 from tests.cli.test_run import PROMPT, answer
 from tests.faultserver import SCENARIOS, fault_server
+from tests.loopback import free_port
+from tests.raw_http import whole_answer
 
 CASES = json.loads(
     (Path(__file__).parents[1] / "cases" / "security_cases.json").read_text(encoding="utf-8")
@@ -30,13 +31,6 @@ def stream_of(*texts: str) -> list[Any]:
     last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     frames = [f"data: {json.dumps(data)}\n\n" for data in [*deltas, last]]
     return [["head"], *(["chunk", frame] for frame in [*frames, "data: [DONE]\n\n"]), ["chunk", ""]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # --- exit codes -----------------------------------------------------------------------------
@@ -341,9 +335,8 @@ async def test_words_of_an_error_begin_a_line_of_their_own_on_a_terminal(far: Pr
 
 async def test_a_hostile_error_is_harmless(program: Program) -> None:
     body = json.dumps({"error": {"message": "no\u001b]0;pwn\u0007\n\u202edl"}})
-    head = "HTTP/1.1 400 Bad\r\nContent-Type: application/json\r\n"
-    steps = [["send", f"{head}Content-Length: {len(body)}\r\n\r\n{body}"]]
-    async with fault_server(steps) as server:
+    answer = whole_answer("400 Bad", "Content-Type: application/json", body=body)
+    async with fault_server([["send", answer]]) as server:
         program.add_endpoint("evil", server.base_url)
         ended = await program.run("run", "hi")
     assert ended.code == 3

@@ -23,6 +23,7 @@ from streamtui.events import ErrorInfo
 from tests.cli.conftest import Program, finish
 from tests.engine.test_proxies import proxy_py
 from tests.faultserver import fault_server
+from tests.raw_http import whole_answer
 
 KEY = "sk-aB3456789012345678"
 STAGES = (
@@ -323,7 +324,7 @@ async def test_an_endpoint_without_a_list_passes_its_test(program: Program) -> N
     answer = 'data: {"choices":[{"index":0,"delta":{"content":"OK"}}]}\n\n'
     steps: dict[str, list[Any]] = {
         "1": [["head"], ["chunk", answer], ["stall"]],
-        "*": [["send", "HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n"]],
+        "*": [["send", whole_answer("404 N")]],
     }
     async with fault_server(steps) as server:
         program.add_endpoint("plain", server.base_url)
@@ -380,10 +381,9 @@ async def test_a_reader_who_leaves_is_no_failure(program: Program) -> None:
 
 async def test_a_terminal_gets_lines_that_fit_and_nothing_it_obeys(program: Program) -> None:
     said = '{"error":{"message":"\\u001b[2J' + "long words " * 20 + '"}}'
-    answer = f"HTTP/1.1 400 B\r\nContent-Length: {len(said)}\r\n\r\n{said}"
     master, slave = os.openpty()
     program.environ["COLUMNS"] = "80"
-    async with fault_server([["send", answer]]) as server:
+    async with fault_server([["send", whole_answer("400 B", body=said)]]) as server:
         program.add_endpoint("rude", server.base_url)
         process = await program.start("endpoints", "test", "rude", stdout=slave)
         os.close(slave)

@@ -26,9 +26,10 @@ from streamtui.export import read_jsonl
 from streamtui.safe_text import safe_text
 from tests.cli.conftest import finish
 from tests.cli.past import Past, Terminal, ask, engine, on, past
-from tests.cli.test_endings import PAYLOADS, on_a_terminal, read_to_the_end
+from tests.cli.test_endings import PAYLOADS, on_a_terminal
 from tests.cli.test_run import PROMPT, answer
-from tests.engine.host.consoles import SLOW, ConsoleUnderTest, text_of
+from tests.engine.host.consoles import SLOW, ConsoleUnderTest
+from tests.scripted import text_of
 
 __all__ = ["past"]
 
@@ -145,13 +146,11 @@ async def test_a_search_without_a_hit_says_so(past: Past) -> None:
     assert await past.program.run("history", "search", "水") == (0, "", "Nothing is found.\n")
 
 
-@pytest.mark.parametrize("words", ['"', "*", "a OR b", "NEAR(", "\0", "(", "%", "a\udcffb"])
+@pytest.mark.parametrize("words", ['"', "*", "a OR b", "NEAR(", "'", "(", "%", "a\udcffb"])
 async def test_what_means_something_to_the_database_means_nothing_here(
     past: Past, words: str
 ) -> None:
     await past.keep(("run-1", "a", "b"))
-    if "\0" in words:
-        words = "'"  # no argument holds a NUL
     assert await past.program.run("history", "search", words) == (0, "", "Nothing is found.\n")
 
 
@@ -395,13 +394,12 @@ async def test_a_slow_reader_keeps_nobody_from_the_journal(past: Past) -> None:
     reading, writing = os.pipe()
     process = await past.program.start("history", "show", "run-a", stdout=writing)
     os.close(writing)
-    first = await asyncio.to_thread(os.read, reading, 1)
+    assert await asyncio.to_thread(os.read, reading, 1) == b"#"
     # It holds a megabyte that nobody takes.
     ended = await past.program.run("history", "purge", "--yes")
     assert ended.code == 0
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 130
-    assert first + await asyncio.to_thread(read_to_the_end, reading) != b""
     os.close(reading)
 
 
@@ -501,8 +499,8 @@ async def test_nothing_is_exported_through_a_link(
     assert (folder / "target").read_text() == "before"
 
 
-@pytest.mark.parametrize("output", ["no/a.md", "no/"])
-async def test_a_folder_that_is_not_there_is_told(past: Past, folder: Path, output: str) -> None:
+@pytest.mark.parametrize("output", ["no/a.md", "no/", "x" * 300])
+async def test_what_cannot_be_written_to_is_told(past: Past, folder: Path, output: str) -> None:
     await past.keep(("run-1", "one", "1"))
     ended = await past.program.run("history", "export", "run-1", "-o", output, cwd=folder)
     assert (ended.code, ended.out) == (2, "")

@@ -2,20 +2,12 @@
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from streamtui.cli.codes import CANCELLED
 from streamtui.cli.interrupts import Interrupts, interrupts
-from tests.cli.test_output import Pipe
-
-
-@pytest.fixture
-def pipe() -> Iterator[Pipe]:
-    pipe = Pipe()
-    yield pipe
-    pipe.close()
+from tests.cli.conftest import Pipe
 
 
 def test_the_usual_meaning_of_signals_comes_back() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,54 +10,9 @@ from hypothesis import strategies as st
 
 from streamtui.cli.output import Output, Trouble, json_line
 from streamtui.safe_text import safe_text
+from tests.cli.conftest import Pipe
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
-
-
-class Pipe:
-    """Both ends of a pipe; the reading one can leave."""
-
-    def __init__(self) -> None:
-        self.reading, self.writing = os.pipe()
-        self._ends = {self.reading, self.writing}
-
-    def output(self, *, is_terminal: bool = False) -> Output:
-        return Output(self.writing, is_terminal=is_terminal)
-
-    def fill(self) -> int:
-        """Leave no room; returns how many bytes it took."""
-        os.set_blocking(self.writing, False)
-        written = 0
-        try:
-            while True:
-                written += os.write(self.writing, b"x" * 4096)
-        except BlockingIOError:
-            os.set_blocking(self.writing, True)
-        return written
-
-    def read(self, size: int = 1 << 20) -> bytes:
-        return os.read(self.reading, size)
-
-    def leave(self) -> None:
-        self._close(self.reading)
-
-    def stop_writing(self) -> None:
-        self._close(self.writing)
-
-    def close(self) -> None:
-        for end in list(self._ends):
-            self._close(end)
-
-    def _close(self, end: int) -> None:
-        self._ends.discard(end)
-        os.close(end)
-
-
-@pytest.fixture
-def pipe() -> Iterator[Pipe]:
-    pipe = Pipe()
-    yield pipe
-    pipe.close()
 
 
 def written(*texts: str, is_terminal: bool) -> str:

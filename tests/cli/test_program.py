@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -17,7 +16,7 @@ from tests.cli.conftest import Program, finish
 HEAVY = ("aiohttp", "textual", "msgspec", "asyncio", "streamtui.config", "streamtui.engine.doors")
 
 
-def imported_by(*args: str) -> set[str]:
+def imported_by(program: Program, *args: str) -> set[str]:
     """The modules that a command has loaded when it ends."""
     code = (
         "import sys\nfrom streamtui.cli import main\n"
@@ -25,7 +24,8 @@ def imported_by(*args: str) -> set[str]:
         "    print('\\n'.join(sys.modules), file=sys.stderr)"
     )
     ended = subprocess.run(  # noqa: PLW1510
-        [sys.executable, "-c", code, *args],
+        [program.python, "-c", code, *args],
+        env=program.environ,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -56,14 +56,14 @@ def test_commands_of_later_releases_are_not_there() -> None:
 @pytest.mark.parametrize(
     "args", [["--version"], ["--help"], ["run", "--help"], ["watch", "--help"]]
 )
-def test_help_and_version_import_nothing_heavy(args: list[str]) -> None:
-    loaded = imported_by(*args)
+def test_help_and_version_import_nothing_heavy(program: Program, args: list[str]) -> None:
+    loaded = imported_by(program, *args)
     assert "streamtui.cli" in loaded
     assert not loaded.intersection(HEAVY)
 
 
-def test_run_never_imports_textual() -> None:
-    loaded = imported_by("run", "hi", "--limit", "1")
+def test_run_never_imports_textual(program: Program) -> None:
+    loaded = imported_by(program, "run", "hi", "--limit", "1")
     assert "aiohttp" in loaded
     assert not {name for name in loaded if name.partition(".")[0] in {"textual", "rich"}}
 

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from threading import Thread
 
@@ -30,17 +30,11 @@ from streamtui.events import (
     RunFailed,
     StreamStalled,
 )
-from tests.cli.scripted_doors import ScriptedDoors, done, texts
-from tests.cli.test_output import Pipe
+from tests.cli.conftest import Pipe
+from tests.cli.scripted_doors import ScriptedDoors, done
+from tests.stored_runs import text
 
 LOST = ErrorInfo("connection-lost", "the connection was lost", "Ask again")
-
-
-@pytest.fixture
-def pipe() -> Iterator[Pipe]:
-    pipe = Pipe()
-    yield pipe
-    pipe.close()
 
 
 class Run:
@@ -85,7 +79,7 @@ def test_later_answers_wait_for_their_turn(pipe: Pipe) -> None:
 
 
 def test_a_limit_cancels_only_what_is_over(pipe: Pipe) -> None:
-    run = Run({"a": texts("1", "2", "3"), "b": done("4")}, limit=2)
+    run = Run({"a": text("1", "2", "3"), "b": done("4")}, limit=2)
     assert run.into(pipe.output()) == ANSWERED
     assert pipe.read() == b"## a\n\n12\n\n## b\n\n4\n"
     cancelled = [c.session_id for c in run.doors.commands if isinstance(c, Cancel)]
@@ -95,7 +89,7 @@ def test_a_limit_cancels_only_what_is_over(pipe: Pipe) -> None:
 def test_a_failure_behind_the_limit_is_of_no_interest(
     pipe: Pipe, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    failing = [*texts("1", "2"), RunFailed(LOST, Metrics(chunks=2))]
+    failing = [*text("1", "2"), RunFailed(LOST, Metrics(chunks=2))]
     assert Run({"a": failing}, limit=1).into(pipe.output()) == ANSWERED
     assert (pipe.read(), capsys.readouterr().err) == (b"1\n", "")
 
@@ -103,7 +97,7 @@ def test_a_failure_behind_the_limit_is_of_no_interest(
 def test_a_reader_who_left_cancels_everything(
     pipe: Pipe, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Run({"a": texts("1"), "b": texts("2")})
+    run = Run({"a": text("1"), "b": text("2")})
     pipe.leave()
     assert run.into(pipe.output()) == ANSWERED
     assert [c for c in run.doors.commands if isinstance(c, CancelAll)] == [CancelAll()]
@@ -112,7 +106,7 @@ def test_a_reader_who_left_cancels_everything(
 
 def test_a_failure_before_the_reader_left_still_counts(pipe: Pipe) -> None:
     failed = [RunFailed(LOST, Metrics(chunks=1))]
-    run = Run({"a": failed, "b": texts("1")})
+    run = Run({"a": failed, "b": text("1")})
     output = pipe.output()
 
     class LeavesAfterAFailure(TextPrinter):
@@ -128,7 +122,7 @@ def test_a_failure_before_the_reader_left_still_counts(pipe: Pipe) -> None:
 def test_words_come_with_the_name_after_the_text(
     pipe: Pipe, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cut = [*texts("half"), RunCutOff(LOST, Metrics(chunks=1, text_chars=4))]
+    cut = [*text("half"), RunCutOff(LOST, Metrics(chunks=1, text_chars=4))]
     assert Run({"a": cut}).into(pipe.output()) == BROKEN
     assert pipe.read() == b"half\n"
     words = "a: the connection was lost. 4 characters kept. Ask again.\n"
@@ -140,7 +134,7 @@ def test_a_signal_ends_everything_although_nobody_reads(
 ) -> None:
     monkeypatch.setattr(relay, "LAST_WRITE_SECONDS", 0.0)
     pipe.fill()
-    run = Run({"a": texts("1")})
+    run = Run({"a": text("1")})
     send = run.doors.send
 
     def send_and_interrupt(session_id: str, prompt: str) -> str:
@@ -157,7 +151,7 @@ def test_what_nobody_reads_is_given_up_and_not_kept_without_end(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(relay, "MOST_WAITING_BYTES", 2 * 1024**2)
-    run = Run({"a": texts(*["x" * 1024**2] * 4), "b": done("over already")})
+    run = Run({"a": text(*["x" * 1024**2] * 4), "b": done("over already")})
     execute = run.doors.execute
     read: list[bytes] = []
 
@@ -194,7 +188,7 @@ def test_chunks_are_merged_only_where_they_do_not_matter(
     inbox: Callable[..., Inbox], expected: int
 ) -> None:
     woken: list[bool] = []
-    doors = ScriptedDoors({"a": texts(*["x"] * 2_000)})
+    doors = ScriptedDoors({"a": text(*["x"] * 2_000)})
     box = inbox(doors, lambda: woken.append(True))
     session_id = doors.open_session(Endpoint("a", "openai-chat", "http://127.0.0.1:9/v1"))
     doors.send(session_id, "hi")
@@ -226,7 +220,7 @@ def test_chunks_are_merged_only_where_they_do_not_matter(
         ),
         (RunCompleted("stop", Metrics()), ""),
         (AttemptFailed(1, LOST), ""),
-        (*texts("a"), ""),
+        (*text("a"), ""),
     ],
 )
 def test_notices_use_the_words_of_the_console(body: Body, words: str) -> None:

@@ -139,6 +139,12 @@ async def test_a_folder_is_no_recording(program: Program, tmp_path: Path) -> Non
     assert (ended.code, ended.err) == (2, f"streamtui: {tmp_path} is no ordinary file.\n")
 
 
+async def test_what_is_too_long_for_a_file_is_no_run_either(program: Program) -> None:
+    ended = await program.run("history", "replay", "x" * 300)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("streamtui: no run begins with “xxx")
+
+
 # --- stored and exported runs ----------------------------------------------------------------
 
 

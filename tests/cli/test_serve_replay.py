@@ -6,18 +6,17 @@ import tomllib
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from pathlib import Path
 from shutil import which
-from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
 
 from streamtui.demo.server import DemoServer
-from streamtui.export import to_jsonl
 from tests.cli.conftest import Program
 from tests.cli.past import Past, ask, engine, on, past
+from tests.cli.test_replay import export
 from tests.cli.test_run import PROMPT, answer
 from tests.engine.test_reader import EXPECTED, FIXTURES
-from tests.stored_runs import COMPLETED, failed, run, stored, text
+from tests.stored_runs import COMPLETED, failed, text
 
 __all__ = ["past"]
 
@@ -60,12 +59,6 @@ async def serving(program: Program, *options: str) -> Serving:
     while not words or "Ctrl+C" not in words[-1]:
         words.append((await process.stderr.readline()).decode().rstrip())
     return Serving(process, base_url, curl, words)
-
-
-def export(folder: Path, *bodies: Any) -> str:
-    path = folder / "run.jsonl"
-    path.write_text(to_jsonl(stored(run(*bodies))))
-    return str(path)
 
 
 @pytest.mark.parametrize("name", RECORDED_IN_EVERY_DIALECT)

@@ -26,8 +26,9 @@ from streamtui.events import RUN_ENDS, Chunk, RunCancelled, SessionClosed
 from tests.cli.past import Past, ask, engine, on, past
 from tests.cli.test_endings import on_a_terminal
 from tests.cli.test_run import PROMPT
-from tests.engine.host.consoles import SLOW, engine_pids
+from tests.engine.host.consoles import SLOW
 from tests.engine.host.test_process import until_gone
+from tests.processes import engine_pids
 from tests.ui.pty_driver import program_in_pty
 
 __all__ = ["past"]

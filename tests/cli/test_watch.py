@@ -13,18 +13,10 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Ended, Program, finish
-from tests.cli.test_endings import PAYLOADS, free_port, on_a_terminal
-from tests.eventsource import (
-    CHUNKED,
-    GONE,
-    HEAD,
-    LAST_CHUNK,
-    EventSource,
-    Step,
-    chunk,
-    event_source,
-    header,
-)
+from tests.cli.test_endings import PAYLOADS, on_a_terminal
+from tests.eventsource import GONE, HEAD, EventSource, Step, event_source
+from tests.loopback import free_port
+from tests.raw_http import LAST_CHUNK, STREAM_HEAD, chunk, header
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SOON = b"retry: 20\n\n"
@@ -230,7 +222,7 @@ async def test_a_port_where_nobody_listens_is_a_network_failure(program: Program
 def recording(name: str) -> list[Step]:
     """What a real server sent, its head included."""
     body = (FIXTURES / name).read_bytes().partition(b"\r\n\r\n")[2]
-    return [CHUNKED, chunk(body), LAST_CHUNK]
+    return [STREAM_HEAD, chunk(body), LAST_CHUNK]
 
 
 async def test_langserve_is_known_by_its_path_and_shows_its_text(program: Program) -> None:

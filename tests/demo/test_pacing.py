@@ -1,24 +1,25 @@
-from streamtui.demo.pacing import MAX_BATCH, _steps_due, paced
+from streamtui.demo.pacing import MAX_BATCH, Schedule, paced
 from streamtui.demo.question import Question, Turn
 from streamtui.demo.scripts import write_script
 
 INTERVAL = 0.5
+TIMES = Schedule(7.0, INTERVAL)
 
 
 def test_a_punctual_reader_gets_one_step_at_a_time() -> None:
-    assert [_steps_due(played * INTERVAL, INTERVAL, played) for played in range(9)] == [1] * 9
+    assert [TIMES.steps_due(TIMES.due_at(played), played) for played in range(9)] == [1] * 9
 
 
 def test_waking_a_little_early_does_not_lose_a_turn() -> None:
-    assert _steps_due(3 * INTERVAL - 0.001, INTERVAL, 3) == 1
+    assert TIMES.steps_due(TIMES.due_at(3) - 0.001, 3) == 1
 
 
 def test_a_late_reader_gets_what_is_overdue() -> None:
-    assert _steps_due(3.2, INTERVAL, 2) == 5
+    assert TIMES.steps_due(7.0 + 3.2, 2) == 5
 
 
 def test_even_a_very_late_reader_lets_others_have_a_turn() -> None:
-    assert _steps_due(1e6, INTERVAL, 0) == MAX_BATCH
+    assert TIMES.steps_due(1e6, 0) == MAX_BATCH
 
 
 async def test_all_steps_come_in_order_at_any_pace() -> None:

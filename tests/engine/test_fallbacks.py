@@ -9,6 +9,7 @@ import pytest
 from streamtui.config import Endpoint, load_config, show_config
 from streamtui.engine.doors import Cancel, OpenSession, Send
 from streamtui.errors import ConfigError, RunError, TransportError
+from streamtui.event_words import describe
 from streamtui.events import (
     AttemptStarted,
     Chunk,
@@ -20,7 +21,6 @@ from streamtui.events import (
     RunCutOff,
     RunFailed,
     RunStarted,
-    describe,
 )
 from streamtui.redact import Secret
 from streamtui.ui.state import AppState, apply, border_title

@@ -15,6 +15,7 @@ from streamtui.engine.dialects.base import Request
 from streamtui.engine.doors import Cancel, OpenSession, Send
 from streamtui.engine.gate import CLOSED, IN_TURN, PROBED, Gate, Ticket, Wait
 from streamtui.engine.transport import AiohttpTransport, Response
+from streamtui.event_words import describe
 from streamtui.events import (
     AttemptFailed,
     AttemptStarted,
@@ -24,7 +25,6 @@ from streamtui.events import (
     RunCompleted,
     RunFailed,
     RunWaiting,
-    describe,
 )
 from tests.faultserver import SCENARIOS, fault_server
 from tests.scripted import EngineUnderTest, ScriptedResponse, ScriptedTransport
@@ -188,7 +188,7 @@ def moments(test: EngineUnderTest, kind: type, attempt: int = 0) -> list[float]:
 
 
 async def test_fifty_sessions_that_meet_429_come_back_behind_one_probe() -> None:
-    """Row 16: at most one probe in flight, the retries spread over a second, all finish."""
+    """At most one probe in flight, the retries spread over a second, all finish."""
     refusal = [["wait", SESSIONS], ["send", too_many("Retry-After: 1\r\n")], ["fin"]]
     probe = [["sleep", 0.3], *OK]
     steps: dict[str, list[Any]] = {str(hit): refusal for hit in range(1, SESSIONS + 1)}
@@ -310,7 +310,6 @@ class _HangsOnce(ScriptedTransport):
     ],
 )
 async def test_the_wait_that_is_told_is_the_wait_that_is_kept(name: str, waits: float) -> None:
-    """Row 15."""
     async with (
         fault_server(SCENARIOS[name]["steps"]) as server,
         EngineUnderTest(AiohttpTransport()) as test,
@@ -325,7 +324,6 @@ async def test_the_wait_that_is_told_is_the_wait_that_is_kept(name: str, waits: 
 
 
 async def test_an_endpoint_that_asks_for_a_day_is_not_waited_for() -> None:
-    """Row 15."""
     steps = SCENARIOS["retry-after-huge"]["steps"]
     async with fault_server(steps) as server, EngineUnderTest(AiohttpTransport()) as test:
         open_and_ask(test, Endpoint("mirror", "openai-chat", server.base_url, "m"), 1)
@@ -337,7 +335,6 @@ async def test_an_endpoint_that_asks_for_a_day_is_not_waited_for() -> None:
 
 
 async def test_overloaded_is_called_server_side_and_tried_again() -> None:
-    """Row 17."""
     steps = {"1": SCENARIOS["status-529"]["steps"], "*": OK}
     async with fault_server(steps) as server, EngineUnderTest(AiohttpTransport()) as test:
         open_and_ask(test, Endpoint("mirror", "openai-chat", server.base_url, "m"), 1)
@@ -349,7 +346,6 @@ async def test_overloaded_is_called_server_side_and_tried_again() -> None:
 
 
 async def test_a_quota_that_is_used_up_is_not_tried_again_and_closes_no_gate() -> None:
-    """Row 18."""
     quota = [["send", too_many("", "insufficient_quota")], ["fin"]]
     async with (
         fault_server({"1": quota, "*": OK}) as server,

@@ -19,6 +19,7 @@ from streamtui.demo.scripts import Said, write_script
 from streamtui.engine.doors import Cancel, CloseSession, OpenSession, Send
 from streamtui.engine.transport import AiohttpTransport
 from streamtui.errors import TransportError
+from streamtui.event_words import describe
 from streamtui.events import (
     AttemptStarted,
     Body,
@@ -34,7 +35,6 @@ from streamtui.events import (
     RunStarted,
     RunWaiting,
     SessionOpened,
-    describe,
 )
 from streamtui.ui.state import AppState, apply, border_subtitle, state_words
 from tests.crowding import Crowding
@@ -182,7 +182,6 @@ async def test_an_answer_without_an_end_is_cut_off_at_its_limit() -> None:
 
 
 async def test_no_more_files_is_told_with_how_many_streams_run() -> None:
-    """Row 36, in words."""
     full = TransportError("too many open files", kind="connect")
     full.__cause__ = OSError(errno.EMFILE, "Too many open files")
     transport = ScriptedTransport(ScriptedResponse(asyncio.Event()), full, answer("ok"))
@@ -257,7 +256,6 @@ MOST_SILENT = 2.0
 
 @pytest.mark.parametrize("count", [150, 1000])
 async def test_many_streams_all_get_their_text_and_none_is_silent(count: int) -> None:
-    """Row 20."""
     overrides = Overrides(rate=4, tokens=8, delay=0.5)
     params: dict[str, object] = {"demo": msgspec.to_builtins(overrides)}
     with many_files(count * 2 + 200):

@@ -24,12 +24,12 @@ from streamtui.engine.doors import ListModels, Probe
 from streamtui.engine.reports import Answer, ModelList, ProbeReport, Stage
 from streamtui.engine.stages import Stages
 from streamtui.redact import Secret
-from tests.certificates import ANSWER, self_signed, server_context, tls_server, trust
+from tests.certificates import self_signed, server_context, tls_server, trust
 from tests.engine import test_proxies as http_proxies
 from tests.engine import test_socks as socks_proxies
 from tests.engine.test_proxies import proxy_py, secure_proxy
 from tests.engine.test_socks import pproxy_program
-from tests.faultserver import fault_server
+from tests.faultserver import ANSWER, fault_server
 from tests.loopback import LoopbackServer, listening
 from tests.scripted import EngineUnderTest
 from tests.socksserver import PASSWORD, SocksScript, socks_server

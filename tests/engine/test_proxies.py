@@ -12,14 +12,15 @@ import trustme
 
 from streamtui.config import Proxy, Timeouts, Tls, load_config
 from streamtui.engine.transport import AiohttpTransport
-from streamtui.events import AttemptStarted, RunCompleted, RunFailed, describe
+from streamtui.event_words import describe
+from streamtui.events import AttemptStarted, RunCompleted, RunFailed
 from streamtui.redact import Secret
 from tests.certificates import server_context, tls_server, trust
-from tests.engine.test_transport import END, TOKEN, ask, endpoint_at, error_of, kept_text
-from tests.faultserver import STREAM_HEAD, fault_server
+from tests.engine.test_transport import ask, endpoint_at, error_of, kept_text
+from tests.faultserver import ANSWER, fault_server
+from tests.raw_http import TOKEN
 from tests.scripted import EngineUnderTest
 
-ANSWER = [["send", STREAM_HEAD.decode()], ["chunk", TOKEN + END], ["send", "0\r\n\r\n"]]
 # The program says its port only to whoever starts it from Python; it ends with its input.
 PROXY_PROGRAM = """
 import sys

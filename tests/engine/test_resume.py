@@ -12,6 +12,7 @@ from streamtui.config import Endpoint, Timeouts
 from streamtui.engine import resume, run, watchdog
 from streamtui.engine.dialects import sse
 from streamtui.engine.doors import Cancel, OpenSession, Send
+from streamtui.event_words import describe
 from streamtui.events import (
     AttemptFailed,
     AttemptStarted,
@@ -26,19 +27,9 @@ from streamtui.events import (
     RunFailed,
     ServerEvent,
     StreamStalled,
-    describe,
 )
-from tests.eventsource import (
-    CHUNKED,
-    GONE,
-    HEAD,
-    LAST_CHUNK,
-    RESET,
-    EventSource,
-    Step,
-    chunk,
-    event_source,
-)
+from tests.eventsource import GONE, HEAD, RESET, EventSource, Step, event_source
+from tests.raw_http import LAST_CHUNK, STREAM_HEAD, chunk
 from tests.scripted import EngineUnderTest
 
 SOON = b"retry: 20\n\n"
@@ -78,9 +69,11 @@ def is_reconnect(event: Event) -> bool:
     "break_off",
     [
         pytest.param([HEAD, b"id: 1\ndata: a\n\n"], id="body ends"),
-        pytest.param([CHUNKED, chunk(b"id: 1\ndata: a\n\n")], id="chunks break off"),
-        pytest.param([CHUNKED, chunk(b"id: 1\ndata: a\n\n"), LAST_CHUNK], id="chunks end"),
-        pytest.param([CHUNKED, chunk(b"id: 1\ndata: a\n\n"), 0.05, b"no\r\n"], id="broken chunk"),
+        pytest.param([STREAM_HEAD, chunk(b"id: 1\ndata: a\n\n")], id="chunks break off"),
+        pytest.param([STREAM_HEAD, chunk(b"id: 1\ndata: a\n\n"), LAST_CHUNK], id="chunks end"),
+        pytest.param(
+            [STREAM_HEAD, chunk(b"id: 1\ndata: a\n\n"), 0.05, b"no\r\n"], id="broken chunk"
+        ),
         pytest.param([HEAD, b"id: 1\ndata: a\n\n", 0.05, RESET], id="reset"),
     ],
 )
@@ -88,7 +81,7 @@ async def test_a_stream_goes_on_after_its_last_event_until_it_is_gone(
     break_off: Sequence[Step],
 ) -> None:
     head, *rest = break_off
-    soon = chunk(SOON) if head == CHUNKED else SOON
+    soon = chunk(SOON) if head == STREAM_HEAD else SOON
     test, server = await listen(
         [head, soon, *rest], [HEAD, b"id: 2\ndata: b\n\n"], [HEAD, b"data: c\n\n"], [GONE]
     )
@@ -406,7 +399,7 @@ async def test_of_a_stream_without_end_only_so_much_is_kept(
 
 
 async def test_an_answer_to_a_post_is_not_asked_for_again() -> None:
-    cut = [CHUNKED, chunk(SOON + b"id: 1\ndata: a\n\ndata: half")]
+    cut = [STREAM_HEAD, chunk(SOON + b"id: 1\ndata: a\n\ndata: half")]
     async with event_source(cut) as server, EngineUnderTest() as test:
         begin(test, Endpoint("e", "sse", server.url))
         await test.listener.run_ends()
@@ -418,7 +411,7 @@ async def test_an_answer_to_a_post_is_not_asked_for_again() -> None:
 
 async def test_what_happens_is_told_in_words() -> None:
     test, _ = await listen(
-        [CHUNKED, chunk(SOON + b"id: 1\ndata: a\n\n")], [HEAD, b"data: b\n\n"], [GONE]
+        [STREAM_HEAD, chunk(SOON + b"id: 1\ndata: a\n\n")], [HEAD, b"data: b\n\n"], [GONE]
     )
     told = [describe(body).words for body in test.listener.bodies(ReconnectScheduled)]
     assert told == [
@@ -447,7 +440,7 @@ METADATA = frame(0, "metadata", {"run_id": "r", "attempt": 1})
 
 
 def run_stream(*frames: bytes, whole: bool = False, location: str = LOCATION) -> list[Step]:
-    head = CHUNKED.replace(b"\r\n\r\n", f"\r\nLocation: {location}\r\n\r\n".encode())
+    head = STREAM_HEAD.replace(b"\r\n\r\n", f"\r\nLocation: {location}\r\n\r\n".encode())
     return [head, *map(chunk, frames), *([LAST_CHUNK] if whole else [])]
 
 

@@ -18,11 +18,13 @@ import trustme
 from streamtui.config import Proxy, Timeouts, Tls
 from streamtui.engine.socks import SocksConnector
 from streamtui.engine.transport import AiohttpTransport
-from streamtui.events import AttemptStarted, Chunk, RunCompleted, describe
+from streamtui.event_words import describe
+from streamtui.events import AttemptStarted, Chunk, RunCompleted
 from streamtui.redact import Secret
-from tests.certificates import ANSWER, END, TOKEN, server_context, tls_server, trust
+from tests.certificates import server_context, tls_server, trust
 from tests.engine.test_transport import ask, endpoint_at, error_of, kept_text
-from tests.faultserver import fault_server
+from tests.faultserver import ANSWER, fault_server
+from tests.raw_http import END, TOKEN
 from tests.scripted import EngineUnderTest
 from tests.socksserver import NONE_ACCEPTABLE, PASSWORD, SocksScript, socks_server
 

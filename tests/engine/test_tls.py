@@ -15,10 +15,11 @@ from streamtui.engine.doors import Send
 from streamtui.engine.tls import client_context, proxy_context, tls_error
 from streamtui.engine.transport import AiohttpTransport
 from streamtui.errors import TransportError
-from streamtui.events import ErrorInfo, RunCompleted, describe
-from tests.certificates import ANSWER, self_signed, server_context, tls_server, trust
+from streamtui.event_words import describe
+from streamtui.events import ErrorInfo, RunCompleted
+from tests.certificates import self_signed, server_context, tls_server, trust
 from tests.engine.test_transport import ask, endpoint_at, error_of, kept_text
-from tests.faultserver import fault_server
+from tests.faultserver import ANSWER, fault_server
 from tests.scripted import EngineUnderTest
 
 YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)

@@ -1,7 +1,9 @@
 """The real transport on real sockets: every wire scenario, and what must never happen."""
 
 import asyncio
+import gc
 import gzip
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -9,7 +11,9 @@ import pytest
 
 from streamtui.config import Endpoint, Timeouts
 from streamtui.engine.doors import Cancel, OpenSession, Send
+from streamtui.engine.host import wire
 from streamtui.engine.transport import AiohttpTransport
+from streamtui.event_words import describe
 from streamtui.events import (
     Chunk,
     ErrorInfo,
@@ -21,15 +25,13 @@ from streamtui.events import (
     RunFailed,
     StreamStalled,
     TextDelta,
-    describe,
 )
 from streamtui.redact import Secret
-from tests.faultserver import SCENARIOS, STREAM_HEAD, fault_server
+from tests.faultserver import SCENARIOS, fault_server
+from tests.raw_http import END, STREAM_HEAD, TOKEN
 from tests.scripted import EngineUnderTest
 
 SHORT = Timeouts(connect=5, first_token=0.6, idle=0.6)
-TOKEN = 'data: {"choices":[{"index":0,"delta":{"content":"tok1 "}}]}\n\n'
-END = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
 # The scenarios' word for an end, and the word that is used here.
 SAME_KIND = {
@@ -214,6 +216,33 @@ async def test_a_body_that_ends_just_after_its_end_marker_leaves_its_connection(
         assert server.connections == 1
 
 
+@pytest.fixture
+def unreachable() -> Iterator[Callable[[], set[str]]]:
+    """What of ours nobody holds any more, but which would not go by itself."""
+
+    def found() -> set[str]:
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        kinds = {type(each) for each in gc.garbage}
+        return {kind.__qualname__ for kind in kinds if kind.__module__.startswith("streamtui.")}
+
+    gc.collect()
+    gc.disable()
+    yield found
+    gc.set_debug(0)
+    gc.garbage.clear()
+    gc.enable()
+
+
+async def test_a_run_that_has_ended_goes_with_its_request_and_all_its_chunks(
+    unreachable: Callable[[], set[str]],
+) -> None:
+    steps = [["head"], ["chunk", TOKEN], ["chunk", END], ["send", "0\r\n\r\n"]]
+    async with fault_server(steps) as server, EngineUnderTest(AiohttpTransport()) as test:
+        assert isinstance(await ask(test, endpoint_at(server.base_url)), RunCompleted)
+        assert not unreachable()
+
+
 async def test_a_proxys_demand_where_none_is_configured_is_told_in_words() -> None:
     steps = [["send", "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"]]
     async with fault_server(steps) as server, EngineUnderTest(AiohttpTransport()) as test:
@@ -237,6 +266,25 @@ async def test_nothing_follows_a_redirect() -> None:
             assert f"redirects to 127.0.0.1:{other.port}" in words
             assert "change base_url" in words
             assert other.hits == 0
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://a\u2100b/", "\t", "//@"])
+async def test_a_redirect_to_nowhere_is_one_too(location: str) -> None:
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        fault_server([["send", head]]) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        end = await ask(test, endpoint_at(server.base_url))
+        assert error_of(end).kind == "redirect-refused"
+
+
+@pytest.mark.parametrize("host", ["api..invalid", f"{'a' * 64}.invalid"])
+async def test_what_cannot_be_a_name_is_not_waited_for(host: str) -> None:
+    async with EngineUnderTest(AiohttpTransport()) as test:
+        end = await ask(test, endpoint_at(f"http://{host}/v1"))
+        assert error_of(end).kind == "dns"
+        assert f"cannot resolve {host}" in describe(end).words
 
 
 async def test_a_key_that_the_server_quotes_is_hidden() -> None:
@@ -338,6 +386,24 @@ async def test_cookies_of_one_endpoint_never_reach_another() -> None:
             test.engine.execute(Send("s", f"r{number}", "hi"))
         await test.listener.run_ends(2)
         assert all(b"cookie" not in request.lower() for request in server.requests)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Request-Id: \xff\r\nX-RateLimit-Plan: \xe9\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://\xff/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 500 No\r\nRequest-Id: \xff\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+async def test_headers_that_are_no_text_can_be_told_to_a_console(answer: bytes) -> None:
+    async with (
+        fault_server([["sendbytes", answer]]) as server,
+        EngineUnderTest(AiohttpTransport()) as test,
+    ):
+        await ask(test, endpoint_at(server.base_url))
+        told = wire.Heard(1, tuple(test.listener.events), 0)
+        assert "\ufffd" in str(wire.from_engine(wire.packed(told)[wire.HEAD_BYTES :]))
 
 
 async def test_netrc_never_replaces_the_key(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from streamtui.engine.transport import AiohttpTransport
 from streamtui.engine.watchdog import Watch
 from streamtui.errors import DeadlineError, ProtocolError
 from streamtui.events import RunCompleted, RunFailed
-from tests.engine.test_transport import END, TOKEN, ask, endpoint_at
+from tests.engine.test_transport import ask, endpoint_at
 from tests.faultserver import fault_server
+from tests.raw_http import END, TOKEN
 from tests.scripted import EngineUnderTest
 
 LIMITS = Timeouts(connect=1, first_token=0.1, idle=0.1)

@@ -15,6 +15,7 @@ from streamtui.config import Proxy
 from streamtui.redact import Secret
 from tests.faults.outcome import LAST_CHUNK, TOKEN
 from tests.faultserver import FaultServer, fault_server
+from tests.raw_http import whole_answer
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "cases" / "security_cases.json").read_text(encoding="utf-8")
@@ -68,8 +69,7 @@ def found_in(shown: str, leak: Leak) -> list[str]:
 
 
 def _whole(status: str, body: str, *headers: str) -> list[Any]:
-    head = "\r\n".join([f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body.encode())}"])
-    return [["send", f"{head}\r\n\r\n{body}"]]
+    return [["send", whole_answer(status, *headers, body=body)]]
 
 
 def _stream(*frames: str) -> list[Any]:

@@ -12,16 +12,14 @@ from streamtui.engine.transport import AiohttpTransport
 from streamtui.events import ErrorInfo, Event, RunCutOff, RunFailed
 from streamtui.ui.document import Document
 from streamtui.ui.state import AppState, PaneState, Phase, Toast, Turn, apply, toast_for
+from tests import raw_http
 from tests.faultserver import fault_server
 from tests.scripted import EngineUnderTest
 
 IMPATIENT = Timeouts(connect=5, first_token=0.4, idle=0.4)
 """For faults that are silence; everywhere else a busy machine would look like one."""
-TOKEN = ["chunk", 'data: {"choices":[{"index":0,"delta":{"content":"tok1 "}}]}\n\n']
-END = [
-    "chunk",
-    'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
-]
+TOKEN = ["chunk", raw_http.TOKEN]
+END = ["chunk", raw_http.END]
 LAST_CHUNK = ["chunk", ""]
 ANSWER: list[Any] = [["head"], TOKEN, END, LAST_CHUNK]
 

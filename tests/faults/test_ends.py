@@ -10,6 +10,7 @@ from tests.cli.conftest import Program
 from tests.faults.live import live_console
 from tests.faults.outcome import ANSWER, IMPATIENT, LAST_CHUNK, TOKEN, endpoint_at, play
 from tests.faultserver import SCENARIOS, fault_server
+from tests.raw_http import whole_answer
 
 WITHOUT_END_MARKER: list[Any] = [["head"], TOKEN, LAST_CHUNK]
 COMMENTS_FOR_EVER: list[Any] = [
@@ -122,8 +123,8 @@ async def test_an_answer_in_one_piece_of_json_is_an_answer() -> None:
 
 async def test_an_error_object_in_place_of_a_stream_is_told() -> None:
     body = '{"error":{"message":"model is not loaded","type":"invalid_request_error"}}'
-    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-    outcome = await play([["send", f"{head}Content-Length: {len(body)}\r\n\r\n{body}"]])
+    answer = whole_answer("200 OK", "Content-Type: application/json", body=body)
+    outcome = await play([["send", answer]])
     assert outcome.pane.phase == "failed"
     assert "model is not loaded" in outcome.toast
 

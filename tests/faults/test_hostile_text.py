@@ -15,6 +15,7 @@ from streamtui.events import ErrorInfo, Event, Metrics, RetryScheduled, RunFaile
 from streamtui.safe_text import safe_line
 from streamtui.ui.screens.event_detail import event_json, json_paragraphs
 from tests.faults.outcome import END, LAST_CHUNK, play
+from tests.raw_http import chunk
 from tests.ui.harness import Console, console, endpoint
 
 CASES: dict[str, Any] = json.loads(
@@ -128,9 +129,9 @@ def test_text_that_looks_like_markup_is_verbatim_in_an_event_s_detail(text: str)
     assert f'"message": {quoted}' in drawn
 
 
-def chunk(content: bytes) -> list[Any]:
+def token(content: bytes) -> list[Any]:
     body = b'data: {"choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n' % content
-    return ["sendbytes", b"%x\r\n%s\r\n" % (len(body), body)]
+    return ["sendbytes", chunk(body)]
 
 
 BROKEN = [
@@ -146,7 +147,7 @@ BROKEN = [
 async def test_a_token_that_is_no_good_text_is_shown_and_those_after_it_too(
     content: bytes, kept: str, drawn: str
 ) -> None:
-    steps = [["head"], chunk(content), chunk(b" next"), END, LAST_CHUNK]
+    steps = [["head"], token(content), token(b" next"), END, LAST_CHUNK]
     outcome = await play(steps)
     assert outcome.pane.phase == "done"
     assert outcome.turn.text == f"{kept} next"

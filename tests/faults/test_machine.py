@@ -20,6 +20,7 @@ from tests.faults.children import start_child
 from tests.faults.outcome import ANSWER, END, LAST_CHUNK, TOKEN, Outcome, endpoint_at
 from tests.faultserver import FaultServer, fault_server
 from tests.loopback import listening
+from tests.raw_http import chunk, whole_answer
 from tests.scripted import EngineUnderTest
 
 FILES = 64
@@ -36,7 +37,7 @@ class HaltingServer(FaultServer):
         await super().converse(reader, writer)
         await self.may_go_on.wait()
         for _, text in (TOKEN, END, LAST_CHUNK):
-            writer.write(b"%x\r\n%s\r\n" % (len(text), text.encode()))
+            writer.write(chunk(text.encode()))
         await writer.drain()
 
 
@@ -64,8 +65,7 @@ SLOW_ANSWER = [["head"], *[TOKEN, ["sleep", 0.02]] * 5, END, LAST_CHUNK]
 
 
 def too_many(retry_after: str) -> list[list[str]]:
-    head = f"HTTP/1.1 429 T\r\nRetry-After: {retry_after}\r\nContent-Length: 0\r\n\r\n"
-    return [["send", head]]
+    return [["send", whole_answer("429 T", f"Retry-After: {retry_after}")]]
 
 
 def jumping() -> Callable[[], float]:

@@ -20,6 +20,7 @@ from tests.certificates import server_context, tls_server, trust
 from tests.engine.test_proxies import office
 from tests.faults.outcome import ANSWER, TOKEN, Outcome, ask, endpoint_at
 from tests.faultserver import fault_server
+from tests.raw_http import whole_answer
 from tests.scripted import EngineUnderTest
 from tests.socksserver import socks_server
 
@@ -56,8 +57,7 @@ async def test_a_connection_that_its_server_closed_while_idle_is_replaced_unseen
 
 
 async def test_a_proxy_that_fails_to_open_a_tunnel_is_blamed_and_not_the_endpoint() -> None:
-    answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
-    async with fault_server([["send", answer]]) as proxy:
+    async with fault_server([["send", whole_answer("502 Bad Gateway")]]) as proxy:
         endpoint = endpoint_at("https://api.invalid/v1", proxy=office(proxy.port), retries=0)
         outcome = Outcome(await ask(endpoint))
     assert f"proxy office (127.0.0.1:{proxy.port}) could not reach the endpoint" in outcome.toast

@@ -14,6 +14,7 @@ from streamtui.events import AttemptFailed, RetryScheduled
 from streamtui.redact import Secret
 from tests.faults.outcome import endpoint_at, play
 from tests.faultserver import SCENARIOS, fault_server
+from tests.raw_http import whole_answer
 from tests.scripted import EngineUnderTest
 
 KEY = "sk-secret-0123456789abcdef"
@@ -25,9 +26,7 @@ def scenario(name: str) -> Any:
 
 def answer(status: str, *headers: str, body: str = "") -> list[Any]:
     """Steps of a server that gives one whole answer."""
-    length = f"Content-Length: {len(body.encode())}"
-    head = "\r\n".join([f"HTTP/1.1 {status}", *headers, length])
-    return [["send", f"{head}\r\n\r\n{body}"]]
+    return [["send", whole_answer(status, *headers, body=body)]]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

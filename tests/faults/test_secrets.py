@@ -13,7 +13,8 @@ import pytest
 
 from streamtui.engine.doors import Command
 from streamtui.errors import error_from_info
-from streamtui.events import RunCutOff, RunFailed, describe
+from streamtui.event_words import describe
+from streamtui.events import RunCutOff, RunFailed
 from streamtui.langchain import EventTranslator, to_plain
 from streamtui.logs import log_to_file
 from streamtui.redact import Secret

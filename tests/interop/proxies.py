@@ -25,6 +25,7 @@ from msgspec import Struct
 from streamtui.config import Proxy
 from streamtui.events import ErrorKind
 from streamtui.redact import Secret
+from tests.loopback import free_port
 
 USER, PASSWORD = "me", "open-sesame"
 START_SECONDS = 20
@@ -105,7 +106,7 @@ def running(program: ProxyProgram) -> Iterator[RunningProxy]:
 
 
 def _running(program: ProxyProgram, folder: Path) -> Iterator[RunningProxy]:
-    port = _free_port()
+    port = free_port()
     ENDPOINT_AUTHORITY.cert_pem.write_to_path(folder / ENDPOINT_CA)
     command = program.command(port, folder)
     with (folder / "log").open("wb") as log:
@@ -119,12 +120,6 @@ def _running(program: ProxyProgram, folder: Path) -> Iterator[RunningProxy]:
         yield proxy
     finally:
         proxy.kill()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as opened:
-        port: int = opened.getsockname()[1]
-    return port
 
 
 def _accepts(port: int, process: subprocess.Popen[bytes]) -> bool:

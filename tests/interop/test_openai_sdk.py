@@ -11,10 +11,11 @@ pytest.importorskip("openai")
 import openai
 from openai import AsyncOpenAI
 
-from streamtui import LLM, ProviderError, RunError, StatusError, TransportError
+from streamtui import LLM, ProviderError, StatusError, TransportError
 from streamtui.config import Config
 from streamtui.demo.server import DemoServer
 from streamtui.engine.host import EngineThread
+from tests.interop.answers import received
 
 PROMPT = "Write me a 1 verse song about goldfish on the moon"
 
@@ -57,17 +58,6 @@ async def chat(client: AsyncOpenAI, model: str) -> AsyncIterator[Any]:
     )
     async for chunk in stream:
         yield chunk.choices[0].delta
-
-
-async def received(stream: AsyncIterator[Any]) -> tuple[list[Any], Exception | None]:
-    """All that comes, and the error that ends it."""
-    items: list[Any] = []
-    try:
-        async for item in stream:
-            items.append(item)  # noqa: PERF401 - what came before the error is to be seen
-    except (openai.OpenAIError, RunError) as error:
-        return items, error
-    return items, None
 
 
 @pytest.mark.parametrize("model", ["demo/verse", "demo/markdown"])
@@ -157,8 +147,8 @@ async def test_the_same_text_comes_before_the_same_kind_of_error(
 async def test_both_send_key_model_and_prompt_alike(
     server: DemoServer, client: AsyncOpenAI, ask: Ask
 ) -> None:
-    await received(chat(client, "demo/verse"))
-    await received(ask("openai-chat", "demo/verse").astream(PROMPT))
+    assert [delta async for delta in chat(client, "demo/verse")]
+    assert [piece async for piece in ask("openai-chat", "demo/verse").astream(PROMPT)]
 
     theirs, ours = server.requests[-2:]
     assert ours.path == theirs.path

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from streamtui.config import Endpoint, Timeouts, Tls
 from streamtui.engine.transport import AiohttpTransport
+from streamtui.event_words import describe
 from streamtui.events import (
     RUN_ENDS,
     AttemptStarted,
@@ -24,11 +25,9 @@ from streamtui.events import (
     Event,
     RunCompleted,
     RunCutOff,
-    describe,
 )
-from tests.certificates import END, server_context
+from tests.certificates import server_context
 from tests.engine.test_transport import ask, endpoint_at, error_of, kept_text
-from tests.faultserver import STREAM_HEAD
 from tests.interop.mitmproxy_venv import MITMDUMP
 from tests.interop.proxies import (
     DANTED,
@@ -46,7 +45,8 @@ from tests.interop.proxies import (
     RunningProxy,
     running,
 )
-from tests.loopback import LoopbackServer
+from tests.loopback import LoopbackServer, free_port, listening
+from tests.raw_http import END, LAST_CHUNK, STREAM_HEAD, chunk
 from tests.scripted import EngineUnderTest
 
 TOKENS = 20
@@ -84,14 +84,10 @@ class TokenServer(LoopbackServer):
         writer.write(STREAM_HEAD)
         for number in range(TOKENS):
             choice = {"index": 0, "delta": {"content": f"token{number} "}}
-            writer.write(_chunk(f"data: {json.dumps({'choices': [choice]})}\n\n"))
+            writer.write(chunk(f"data: {json.dumps({'choices': [choice]})}\n\n".encode()))
             await self._wait()
-        writer.write(_chunk(END) + b"0\r\n\r\n")
+        writer.write(chunk(END.encode()) + LAST_CHUNK)
         await writer.drain()
-
-
-def _chunk(text: str) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(text), text.encode())
 
 
 @asynccontextmanager
@@ -100,15 +96,8 @@ async def token_server(
 ) -> AsyncIterator[tuple[TokenServer, str]]:
     """The server and its base URL."""
     context = server_context(ENDPOINT_AUTHORITY.issue_cert("127.0.0.1"))
-    player = TokenServer(wait)
-    listener = await asyncio.start_server(
-        player.serve, "127.0.0.1", 0, ssl=context if scheme == "https" else None
-    )
-    try:
-        yield player, f"{scheme}://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-    finally:
-        listener.close()
-        await player.aclose()
+    async with listening(TokenServer(wait), tls=context if scheme == "https" else None) as server:
+        yield server, f"{scheme}://127.0.0.1:{server.port}/v1"
 
 
 @pytest.fixture(scope="module", params=cases(PROGRAMS))
@@ -154,14 +143,6 @@ async def failure(endpoint: Endpoint) -> tuple[ErrorInfo, str]:
         assert WRONG_PASSWORD not in events
         assert WRONG_LOGIN not in events
         return error_of(end), describe(end).words
-
-
-async def closed_port() -> int:
-    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = listener.sockets[0].getsockname()[1]
-    listener.close()
-    await listener.wait_closed()
-    return port
 
 
 async def never() -> None:
@@ -220,8 +201,7 @@ async def test_ten_tokens_a_second_arrive_as_they_leave(proxy: RunningProxy) -> 
 
 @each_scheme
 async def test_a_dead_endpoint_is_told_of_the_way_to_it(proxy: RunningProxy, scheme: str) -> None:
-    port = await closed_port()
-    error, words = await failure(behind(proxy, f"{scheme}://127.0.0.1:{port}/v1"))
+    error, words = await failure(behind(proxy, f"{scheme}://127.0.0.1:{free_port()}/v1"))
     assert error.kind == proxy.program.dead_end
     assert proxy.words in words
 

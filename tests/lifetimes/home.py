@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from streamtui.engine.journal.history import History
 from streamtui.engine.reports import RunSummary, StoredRun
-from tests.engine.host.consoles import engine_pids, stop_engines, text_of
 from tests.lifetimes.talker import Talker, talking
+from tests.processes import engine_pids, running, state_of, stop_engines
+from tests.scripted import text_of
 
 ROOT = Path(__file__).parents[2]
 PROMPT = "Tell me about rivers."
@@ -87,11 +88,9 @@ class Home:
         """The processes of the consoles that run here."""
         wanted = f"XDG_RUNTIME_DIR={self.runtime}".encode()
         return [
-            int(entry.name)
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdigit()
-            and b"-m\0streamtui\0" in _read(entry / "cmdline")
-            and wanted in _read(entry / "environ").split(b"\0")
+            pid
+            for pid, command in running()
+            if b"\0-m\0streamtui\0" in command and wanted in _environ(pid)
         ]
 
     def look(self, find: Callable[[History], Found]) -> Found:
@@ -146,19 +145,11 @@ def until(condition: Callable[[], Found], what: str, seconds: float = DEADLINE) 
     return found
 
 
-def _read(path: Path) -> bytes:
+def _environ(pid: int) -> list[bytes]:
     try:
-        return path.read_bytes()
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
-        return b""
-
-
-def state_of(pid: int) -> str:
-    """The letter that stands for what a process does; empty for one that is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
+        return []
 
 
 def until_gone(pid: int, seconds: float = DEADLINE) -> float:

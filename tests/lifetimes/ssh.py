@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lifetimes.home import DEADLINE, until
+from tests.loopback import free_port
 
 _CONFIG = """\
 ListenAddress {address}
@@ -122,7 +123,7 @@ def ssh_server(
     for name in ("host_key", "key"):
         make_key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(make_key, check=True, stdout=subprocess.DEVNULL)
-    port = _free_port()
+    port = free_port()
     config = folder / "sshd_config"
     config.write_text(_CONFIG.format(address=address, port=port, folder=folder))
     server = SshServer(port, folder, address)
@@ -152,12 +153,6 @@ def _skip_unless_let_in(server: SshServer) -> None:
         pytest.skip(f"sshd lets nobody in: {server.log.read_text()[-2_000:]}")
     if answer.returncode or _LET_IN not in answer.stdout:
         pytest.skip(f"sshd does not let us in: {answer.stderr}{server.log.read_text()[-2_000:]}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _listens(log: Path) -> bool:

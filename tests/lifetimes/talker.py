@@ -10,12 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.loopback import LoopbackServer, listening
+from tests.raw_http import END, LAST_CHUNK, STREAM_HEAD, chunk, read_request
 
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
-    b"Connection: close\r\n\r\n"
-)
-_FINISH = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+_HEAD = STREAM_HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
 class Talker(LoopbackServer):
@@ -60,12 +57,12 @@ class Talker(LoopbackServer):
             await self._closed.wait()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _read_request(reader)
+        await read_request(reader)
         writer.write(_HEAD)
         answer = len(self._said)
         self._said.append("")
         await self._talk(answer, writer)
-        writer.write(_chunk(_FINISH) + _chunk(""))
+        writer.write(chunk(END.encode()) + LAST_CHUNK)
         await writer.drain()
 
     async def _talk(self, answer: int, writer: asyncio.StreamWriter) -> None:
@@ -76,7 +73,7 @@ class Talker(LoopbackServer):
             word = f"a{answer:02}w{number:04} "
             self._said[answer] += word
             delta = {"choices": [{"index": 0, "delta": {"content": word}}]}
-            writer.write(_chunk(f"data: {json.dumps(delta)}\n\n"))
+            writer.write(chunk(f"data: {json.dumps(delta)}\n\n".encode()))
             await writer.drain()
             due += self._seconds
             await self._pause(due - clock())
@@ -87,16 +84,6 @@ class Talker(LoopbackServer):
                 await self._may_end.wait()
         except TimeoutError:
             pass
-
-
-async def _read_request(reader: asyncio.StreamReader) -> None:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-    await reader.readexactly(length)
-
-
-def _chunk(text: str) -> bytes:
-    return f"{len(text):x}\r\n{text}\r\n".encode()
 
 
 @contextmanager

@@ -4,18 +4,18 @@ import fcntl
 import os
 import pty
 import re
-import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
 from tests.lifetimes.home import DEADLINE, Home, until
+from tests.processes import cpu_seconds
 from tests.ui.pty_driver import PtyProgram
 
 _WITH_TERMINAL = (
@@ -25,7 +25,7 @@ _WITH_TERMINAL = (
 )
 STREAMTUI = (sys.executable, "-m", "streamtui")
 REDRAW = b"\x0c"
-ALT_SCREEN_LEFT = b"\x1b[?1049l"
+ALT_SCREEN, ALT_SCREEN_LEFT = b"\x1b[?1049h", b"\x1b[?1049l"
 CURSOR_SHOWN = b"\x1b[?25h"
 MOUSE_OFF = b"\x1b[?1000l"
 
@@ -38,7 +38,6 @@ class Terminal(PtyProgram):
     def __init__(self, pid: int, master: int, columns: int, rows: int) -> None:
         self._may_read = Event()
         self._may_read.set()
-        self._hung_up = False
         self._seconds_per_byte = 0.0
         super().__init__(pid, master, columns, rows)
         self.modes_before = self.modes()
@@ -62,12 +61,9 @@ class Terminal(PtyProgram):
         self._may_read.set()
 
     def hang_up(self) -> None:
-        """The terminal is closed."""
         self._stop.set()
         self._may_read.set()
-        self._reader.join(5)
-        os.close(self._master)
-        self._hung_up = True
+        super().hang_up()
 
     def modes(self) -> list[object]:
         """How the terminal treats keys: raw or line by line, with echo or without."""
@@ -77,20 +73,17 @@ class Terminal(PtyProgram):
         """Until all of them were written, in whatever order."""
         until(lambda: all(each in self.received for each in wanted), f"written: {wanted!r}")
 
+    def assert_it_is_what_a_new_one_would_be(self) -> None:
+        """Once nothing is written any more: the screen does not change when all of it is drawn."""
+        count = self.wait_until_quiet(0.5)
+        before = _lasting(self.text())
+        self.press(REDRAW)
+        until(lambda: len(self.received) > count, "drawn again")
+        self.wait_until_quiet(0.5)
+        assert _lasting(self.text()) == before
+
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
-
-    def close(self) -> None:
-        self._may_read.set()
-        if self.pid:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGCONT)
-                os.kill(self.pid, signal.SIGKILL)
-            with suppress(ChildProcessError):
-                os.waitpid(self.pid, 0)
-            self.pid = 0
-        if not self._hung_up:
-            self.hang_up()
 
     def _read(self) -> None:
         while not self._stop.is_set():
@@ -145,6 +138,11 @@ def panes(count: int, endpoint: str = "talk") -> Sequence[str]:
     return [argument for _ in range(count) for argument in ("-e", endpoint)]
 
 
+def _lasting(text: str) -> list[str]:
+    """The screen without what time alone changes."""
+    return [line for line in text.splitlines()[1:] if "tok/s" not in line]
+
+
 def _sleeps_for(pid: int, seconds: float) -> bool:
     """Whether a process neither ran nor waited to run for so long."""
     used, until_then = cpu_seconds(pid), time.monotonic() + seconds
@@ -167,12 +165,6 @@ def switches(pid: int) -> int:
     """How often the main thread of a process has left its processor."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def seconds_shown(text: str) -> list[float]:

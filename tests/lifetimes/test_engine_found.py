@@ -16,8 +16,9 @@ from streamtui.engine.host.client import Link
 from streamtui.engine.host.process import attach, socket_path
 from streamtui.errors import RunError
 from streamtui.events import JournalStopped, RunCompleted, RunStarted, SessionOpened
-from tests.engine.host.consoles import FAST, SLOW, console, engine_pids, folders_of_its_own
+from tests.engine.host.consoles import FAST, SLOW, console, folders_of_its_own
 from tests.lifetimes.home import LONG, until_gone
+from tests.processes import engine_pids
 
 AT_ONCE = 5
 RACES = 20 if LONG else 4

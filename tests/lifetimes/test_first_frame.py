@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,23 +33,20 @@ def no_engine_yet(home: Home) -> Iterator[None]:
 
 def test_one_can_type_before_the_engine_is_there_and_then_all_goes_on(home: Home) -> None:
     home.let_talk(rate=20)
-    with no_engine_yet(home):
-        shown = terminal(home, *STREAMTUI, *panes(2), "-p", PROMPT)
-        console = shown.__enter__()
-        console.wait_for_text("Starting …")
-        console.press(b"typed early")
-        console.wait_for_text("typed early")
-        # An enter so soon after a letter would be taken for a pasted one.
-        console.wait_until_quiet(0.2)
-        console.press(b"\r")
-        console.wait_for_text("The prompt was not sent")
-        assert not home.engines
-    try:
-        console.wait_for_text("2 live")
-        assert "typed early" in console.text()
+    with ExitStack() as until_end:
+        with no_engine_yet(home):
+            shown = until_end.enter_context(terminal(home, *STREAMTUI, *panes(2), "-p", PROMPT))
+            shown.wait_for_text("Starting …")
+            shown.press(b"typed early")
+            shown.wait_for_text("typed early")
+            # An enter so soon after a letter would be taken for a pasted one.
+            shown.wait_until_quiet(0.2)
+            shown.press(b"\r")
+            shown.wait_for_text("The prompt was not sent")
+            assert not home.engines
+        shown.wait_for_text("2 live")
+        assert "typed early" in shown.text()
         assert_all_is_kept(home, 2)
-    finally:
-        shown.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -90,7 +87,7 @@ def engine_of_another_version(path: Path, live: int) -> Iterator[None]:
                 near.sendall(wire.packed(wire.Welcome(99, "9.9.9", os.getpid(), live)))
                 near.recv(65536)
 
-        greeter = threading.Thread(target=greet)
+        greeter = threading.Thread(target=greet, daemon=True)
         greeter.start()
         yield
         greeter.join(10)

@@ -21,10 +21,12 @@ from streamtui.engine.host.process import attach
 from streamtui.engine.journal import default_journal_path
 from streamtui.engine.reports import RunList, StoredRun
 from tests.crowding import Crowding
-from tests.engine.host.consoles import engine_pids, folders_of_its_own, text_of
+from tests.engine.host.consoles import folders_of_its_own
 from tests.lifetimes.clock_server import TOKENS_PER_SECOND, ClockServer
 from tests.lifetimes.home import LONG, until
 from tests.loopback import listening
+from tests.processes import engine_pids
+from tests.scripted import text_of
 
 SESSIONS = 100
 KILLS = 25 if LONG else 2

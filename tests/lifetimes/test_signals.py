@@ -11,16 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifetimes.home import (
-    LONG,
-    MOST_SECONDS,
-    PROMPT,
-    Home,
-    assert_all_is_kept,
-    state_of,
-    until,
-)
+from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, assert_all_is_kept, until
 from tests.lifetimes.terminal import (
+    ALT_SCREEN,
     ALT_SCREEN_LEFT,
     CURSOR_SHOWN,
     MOUSE_OFF,
@@ -31,6 +24,7 @@ from tests.lifetimes.terminal import (
     switches,
     terminal,
 )
+from tests.processes import state_of
 
 BASH = shutil.which("bash")
 CTRL_C, CTRL_G, CTRL_Z, TAB = b"\x03", b"\x07", b"\x1a", b"\t"
@@ -127,7 +121,10 @@ def test_streams_go_on_while_a_console_is_stopped_and_it_comes_back_as_it_was(ho
         until(lambda: state_of(shown.pid) == "T", "stopped")
         time.sleep(STOPPED_SECONDS)
         until(lambda: home.states() == ["streaming"] * COUNT, "all of them go on")
+        taken = shown.received.count(ALT_SCREEN)
         shown.signal(signal.SIGCONT)
+        # What is typed before that is thrown away.
+        until(lambda: shown.received.count(ALT_SCREEN) > taken, "the terminal is taken back")
         shown.wait_for(
             lambda text: most_seconds_shown(text) > before + STOPPED_SECONDS, "what came meanwhile"
         )

@@ -4,28 +4,14 @@ import time
 
 import pytest
 
-from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, assert_all_is_kept, until
-from tests.lifetimes.terminal import REDRAW, STREAMTUI, Terminal, panes, seconds_shown, terminal
+from tests.lifetimes.home import LONG, MOST_SECONDS, PROMPT, Home, assert_all_is_kept
+from tests.lifetimes.terminal import STREAMTUI, panes, seconds_shown, terminal
 
 COUNT = 20
 RATE = 20
 UNREAD_SECONDS = 30.0 if LONG else 6.0
 
 pytestmark = pytest.mark.timeout(180)
-
-
-def picture(text: str) -> list[str]:
-    """The screen without what time alone changes."""
-    return [line for line in text.splitlines()[1:] if "tok/s" not in line]
-
-
-def assert_it_is_what_a_new_one_would_be(shown: Terminal) -> None:
-    count = shown.wait_until_quiet(0.5)
-    before = picture(shown.text())
-    shown.press(REDRAW)
-    until(lambda: len(shown.received) > count, "drawn again")
-    shown.wait_until_quiet(0.5)
-    assert picture(shown.text()) == before
 
 
 def test_answers_that_end_while_nobody_reads_are_whole_and_shown_once_somebody_does(
@@ -45,7 +31,7 @@ def test_answers_that_end_while_nobody_reads_are_whole_and_shown_once_somebody_d
         seconds = time.monotonic() - again
         print(f"right again after {seconds:.2f} s")
         assert seconds <= MOST_SECONDS
-        assert_it_is_what_a_new_one_would_be(shown)
+        shown.assert_it_is_what_a_new_one_would_be()
         assert all(answer.split()[-1] in shown.text() for answer in home.said())
 
 
@@ -65,4 +51,4 @@ def test_answers_that_go_on_are_shown_where_they_are_once_somebody_reads(home: H
         assert seconds <= MOST_SECONDS
         assert_all_is_kept(home, COUNT)
         shown.wait_for(lambda text: text.count("✓ talk") == COUNT, "all of them done")
-        assert_it_is_what_a_new_one_would_be(shown)
+        shown.assert_it_is_what_a_new_one_would_be()

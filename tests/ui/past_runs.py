@@ -6,7 +6,6 @@ from streamtui.engine.reports import RunSummary, SessionRecord, StoredRun
 from streamtui.events import (
     RUN_ENDS,
     Body,
-    Chunk,
     Event,
     Message,
     Metrics,
@@ -14,8 +13,8 @@ from streamtui.events import (
     RunCompleted,
     RunStarted,
     SessionOpened,
-    TextDelta,
 )
+from tests.stored_runs import text
 from tests.ui.scripted_doors import WALL, ScriptedDoors
 
 DONE = RunCompleted("stop", Metrics())
@@ -39,7 +38,7 @@ def past_run(
     started = RunStarted(
         prompt, (Message("user", prompt),), endpoint, model, "openai-chat", replaces=replaces
     )
-    bodies: list[Body] = [started, RequestSent(), *(Chunk((TextDelta(text),)) for text in pieces)]
+    bodies = [started, RequestSent(), *text(*pieces)]
     if end is not None:
         bodies.append(end)
     events = [

@@ -94,9 +94,16 @@ class PtyProgram:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self.pid = 0
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """The terminal is closed; a second time does nothing."""
+        if self._master < 0:
+            return
         self._stop.set()
         self._reader.join(5)
         os.close(self._master)
+        self._master = -1
 
     def _read(self) -> None:
         while not self._stop.is_set() and self._read_some():

@@ -110,7 +110,6 @@ class ScriptedDoors(Doors):
         self.stored: dict[str, StoredRun] = {}
         self.records: dict[str, SessionRecord] = {}
         self._seq = itertools.count(1)
-        self._ids = itertools.count(1)
         self.subscriptions: list[ScriptedSubscription] = []
 
     def execute(self, command: Command) -> None:

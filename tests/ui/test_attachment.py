@@ -1,6 +1,7 @@
 """How a console joins an engine: the panes of before, other consoles, engines that end."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -44,7 +45,8 @@ from streamtui.ui.document import Bookmark
 from streamtui.ui.turn_view import Spot
 from streamtui.ui.workspace import KeptPane, from_bytes, to_bytes
 from streamtui.ui.workspace import Workspace as Desk
-from tests.engine.host.consoles import SLOW, console, engine_pids, folders_of_its_own
+from tests.engine.host.consoles import SLOW, console, folders_of_its_own
+from tests.processes import engine_pids
 from tests.ui.harness import Console, configuration, endpoint
 from tests.ui.past_runs import past_run, remember
 from tests.ui.scripted_doors import MONO, WALL, ScriptedDoors
@@ -364,7 +366,7 @@ async def test_a_pane_goes_on_when_its_endpoint_is_configured_again() -> None:
     remember(doors, past_run("r1", "la la", endpoint="lab", model="m"))
     load = lambda: configuration(endpoint(), lab)  # noqa: E731
     async with attached(doors, load=load) as c:
-        await c.app.read_config_again()
+        await c.app.configuration.read_again()
         await c.until_shown("to: this (1)")
         assert openings(doors) == [OpenSession("past", lab, FROM_JOURNAL)]
         await c.ask("hello")
@@ -508,6 +510,15 @@ async def test_a_save_that_fails_is_tried_again() -> None:
         del c.doors.answers[SaveWorkspace]
         assert (await saved(c)).draft == "x"
         assert c.toasts() == []
+
+
+async def test_a_save_that_ends_before_it_has_begun_leaves_nothing_behind() -> None:
+    async with attached(kept(pane("s1"))) as c:
+        c.app._save()
+        c.app.workers.cancel_group(c.app, "save")
+        await c.settle()
+        # Else Python complains of a coroutine that nobody awaited.
+        gc.collect()
 
 
 async def test_nothing_is_saved_where_no_history_is_kept() -> None:
@@ -723,6 +734,20 @@ async def test_without_an_engine_the_screen_stays_and_nothing_typed_is_lost() ->
         assert [o.messages for o in openings(other)] == [FROM_JOURNAL]
         await c.press("enter")
         await c.until(lambda: list(other.sent()) == [("s1", "hello")], "sent")
+
+
+async def test_one_types_on_while_another_engine_is_looked_for() -> None:
+    other = ScriptedDoors()
+    engines = Engines(RunError("no room", kind="usage"), other)
+    async with attached(kept(pane("s1")), reattach=engines) as c:
+        c.app.engine_lost()
+        await c.until_shown("NO ENGINE")
+        engines.gate.clear()
+        await c.press("tab", "r", "r", "i", *"hello")
+        await c.until_shown("hello")
+        engines.gate.set()
+        await c.until(lambda: c.app.doors is other, "attached")
+        assert engines.asked == 2
 
 
 async def test_an_engine_of_ones_own_cannot_be_had_again() -> None:

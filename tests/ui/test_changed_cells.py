@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 
-import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from streamtui.ui.changed_cells import GAP, Shadow, cells_of, changed_runs, is_usable
+from tests.ui.terminal import Terminal
 
 WIDTH, HEIGHT = 40, 3
 STYLES = (
@@ -52,29 +52,6 @@ def update_of(y: int, strip: Strip) -> ChopsUpdate:
     return ChopsUpdate(chops, [(y, 0, WIDTH)], [[WIDTH]] * HEIGHT)
 
 
-class Terminal:
-    """A terminal, and how many bytes it was sent."""
-
-    def __init__(self) -> None:
-        self._screen = pyte.Screen(WIDTH, HEIGHT)
-        # As Textual sets it: what is too wide for a row must not scroll the screen.
-        self._screen.reset_mode(7, private=True)
-        self._stream = pyte.Stream(self._screen)
-        self.written = 0
-
-    def write(self, text: str) -> None:
-        self.written += len(text)
-        self._stream.feed(text)
-
-    def text(self, y: int) -> list[str]:
-        """What stands in each column of a row."""
-        return [self._screen.buffer[y][x].data for x in range(WIDTH)]
-
-    def cells(self) -> list[list[object]]:
-        buffer = self._screen.buffer
-        return [[buffer[y][x] for x in range(WIDTH)] for y in range(HEIGHT)]
-
-
 def through(shadow: Shadow, update: ChopsUpdate | LayoutUpdate) -> str:
     wrapped = shadow.through(update)
     rendered: str = wrapped.render_segments(CONSOLE)  # type: ignore[union-attr]
@@ -92,7 +69,7 @@ def whole_of(strips: list[Strip]) -> LayoutUpdate:
 
 @given(frames_of(PLAIN))
 def test_the_screen_is_the_same_as_if_textual_had_written_all(frames: Frames) -> None:
-    shadow, ours, textuals = Shadow(), Terminal(), Terminal()
+    shadow, ours, textuals = Shadow(), Terminal(WIDTH, HEIGHT), Terminal(WIDTH, HEIGHT)
     ours.write(through(shadow, blank()))
     textuals.write(blank().render_segments(CONSOLE))
     for y, pieces in frames:
@@ -103,13 +80,13 @@ def test_the_screen_is_the_same_as_if_textual_had_written_all(frames: Frames) ->
 
 @given(frames_of(PLAIN + JOINING))
 def test_the_screen_is_the_same_as_if_all_had_been_drawn_anew(frames: Frames) -> None:
-    shadow, ours = Shadow(), Terminal()
+    shadow, ours = Shadow(), Terminal(WIDTH, HEIGHT)
     rows = [strip_of([])] * HEIGHT
     ours.write(through(shadow, whole_of(rows)))
     for y, pieces in frames:
         rows[y] = strip_of(pieces)
         ours.write(through(shadow, update_of(y, rows[y])))
-        anew = Terminal()
+        anew = Terminal(WIDTH, HEIGHT)
         anew.write(through(Shadow(), whole_of(rows)))
         assert ours.cells() == anew.cells()
 
@@ -140,11 +117,11 @@ def test_what_was_forgotten_is_written_again() -> None:
 
 
 def test_a_full_repaint_writes_everything_whatever_is_there() -> None:
-    shadow, terminal = Shadow(), Terminal()
+    shadow, terminal = Shadow(), Terminal(WIDTH, HEIGHT)
     through(shadow, update_of(1, strip_of([("hello", STYLES[1])])))
     terminal.write("strange " * WIDTH)
     terminal.write(through(shadow, blank()))
-    fresh = Terminal()
+    fresh = Terminal(WIDTH, HEIGHT)
     fresh.write(blank().render_segments(CONSOLE))
     assert terminal.cells() == fresh.cells()
 
@@ -167,7 +144,7 @@ def chops_of(*strips: Strip) -> ChopsUpdate:
 
 @pytest.mark.parametrize("before", ["", " " * (WIDTH - 4)], ids=["in the middle", "at the edge"])
 def test_what_stands_beside_characters_that_join_stays_in_its_column(before: str) -> None:
-    shadow, terminal = Shadow(), Terminal()
+    shadow, terminal = Shadow(), Terminal(WIDTH, HEIGHT)
     rows: list[Iterable[Strip]] = [row_with_a_border(before), *[[strip_of([])]] * (HEIGHT - 1)]
     terminal.write(through(shadow, LayoutUpdate(rows, Region(0, 0, WIDTH, HEIGHT))))
     inner = row_with_a_border(before + JOINED)[0]
@@ -180,7 +157,7 @@ def test_what_stands_beside_characters_that_join_stays_in_its_column(before: str
 
 @pytest.mark.parametrize("joined", [JOINED, "🇩🇪 cd ef", "e\u0301e cd"])
 def test_a_full_repaint_keeps_columns_beside_characters_that_join(joined: str) -> None:
-    terminal = Terminal()
+    terminal = Terminal(WIDTH, HEIGHT)
     terminal.write("x" * WIDTH)
     rows: list[Iterable[Strip]] = [row_with_a_border(joined), *[[strip_of([])]] * (HEIGHT - 1)]
     terminal.write(through(Shadow(), LayoutUpdate(rows, Region(0, 0, WIDTH, HEIGHT))))

@@ -1,5 +1,7 @@
 """Copying: every way is tried, none can hold anything up, and the words say which."""
 
+import asyncio
+import os
 import stat
 import time
 from pathlib import Path
@@ -70,9 +72,26 @@ async def test_a_tool_that_hangs_is_ended(
     assert time.monotonic() - started < 10
 
 
-async def test_what_terminals_refuse_is_not_sent_to_them(folder: Path) -> None:
+async def test_a_tool_does_not_outlive_a_copy_that_is_given_up(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "started")
+    put_program(
+        tmp_path, monkeypatch, "tmux", f"read _; echo $$ > {tmp_path}/started; exec sleep 60"
+    )
+    copying = clipboard.copy("text\n", lambda _: None, environment={"TMUX": "x"}, folder=folder)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(copying, name="copy")
+        pid = int(await asyncio.to_thread((tmp_path / "started").read_text))
+        task.cancel()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("character", ["x", "水"])
+async def test_what_terminals_refuse_is_not_sent_to_them(folder: Path, character: str) -> None:
     sent: list[str] = []
-    text = "x" * (clipboard.MOST_OSC_52 + 1)
+    text = character * (clipboard.MOST_OSC_52 // len(character.encode()) + 1)
     tried = await clipboard.copy(text, sent.append, environment={}, folder=folder)
     assert sent == []
     assert tried == str(folder / clipboard.FILE_NAME)

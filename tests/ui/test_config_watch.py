@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamtui.config import Config, load_config
-from streamtui.ui import app
+from streamtui.ui import config_watch
 from streamtui.ui.config_watch import ConfigWatch
 from tests.ui.harness import console
 
@@ -20,7 +20,7 @@ model = "{model}"
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(app, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(config_watch, "LOOK_SECONDS", 0.02)
     path = tmp_path / "config.toml"
     path.write_text(MIRROR.format(model="first"))
     return path

@@ -8,23 +8,20 @@ from streamtui.engine.reports import ProbeReport, Stage
 from streamtui.events import ErrorInfo
 from streamtui.redact import Secret
 from streamtui.ui.endpoint_words import (
-    GAP,
     Trial,
-    Words,
     cells_of,
     column_widths,
     facts_of,
-    fitted,
     head_of,
     key_words,
     length,
     outcome_words,
-    row_of,
     rule_of,
     stage_rows,
     tls_words,
     trial_words,
 )
+from streamtui.ui.words import GAP, Words, row_of
 
 OFFICE = Proxy("office", "http://proxy.example.com:3128", "me", Secret("secret-7"))
 OPENAI = Endpoint(
@@ -113,13 +110,6 @@ def test_columns_stand_under_one_another() -> None:
     place = head.index("route")
     assert all(row[place - GAP : place].isspace() for row in rows)
     assert rows[0][place:].startswith("via office")
-
-
-def test_words_are_cut_at_a_character() -> None:
-    assert fitted([("ab", "x"), ("模型", "y"), ("cd", "z")], 5) == [
-        *(("ab", "x"), ("模…", "y")),
-    ]
-    assert fitted([("ab", "x")], 4) == [("ab", "x"), ("  ", "")]
 
 
 def test_a_rule_fills_its_line() -> None:

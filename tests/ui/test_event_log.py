@@ -422,6 +422,15 @@ def test_a_filter_that_is_still_being_typed_hides_nothing(text: str) -> None:
     assert len(matching(text)) == 10
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [(f"session:{'9' * 5_000}", 0), (f"{'!' * 5_000}session:2", 3)],
+    ids=["number", "signs"],
+)
+def test_a_filter_of_any_length_is_one(text: str, count: int) -> None:
+    assert len(matching(text)) == count
+
+
 def test_a_filter_keeps_matching_while_the_ring_turns() -> None:
     store = LogStore(50)
     store.set_filter("tok")

@@ -1,5 +1,7 @@
 """Panes of all sizes on the screen: frames, bars, tiles, tabs."""
 
+from rich.cells import cell_len
+
 from streamtui.events import Metrics, RunCutOff
 from tests.ui.harness import Console, console, endpoint
 from tests.ui.script import LOST
@@ -103,3 +105,28 @@ async def test_a_frozen_view_and_a_draft_are_told_in_the_bar_of_a_small_pane() -
         c.type("a draft")
         await c.press("alt+right")
         await c.until_shown("✎")
+
+
+async def click_at(c: Console, words: str) -> None:
+    """Where some words begin on the screen."""
+    rows = rows_of(c)
+    y = next(y for y, row in enumerate(rows) if words in row)
+    await c.pilot.click(offset=(cell_len(rows[y][: rows[y].index(words)]), y))
+
+
+async def test_a_tile_that_is_clicked_stands_for_its_pane() -> None:
+    async with console(64, size=(80, 24), prompt="hello") as c:
+        await c.until_shown("9 ")
+        for number in (9, 64, 1):
+            await click_at(c, f"{number:>2} ◌")
+            await c.until_shown(f"╭─{number} ◌")
+        assert c.app.main.typing
+
+
+async def test_a_tab_that_is_clicked_stands_for_its_pane() -> None:
+    async with console(20, size=(80, 24), prompt="hello") as c:
+        await c.press("alt+z")
+        for number in (3, 4, 5, 4, 3):
+            await c.until_shown(f" {number} ◌ ")
+            await click_at(c, f"{number} ◌ ")
+            await c.until_shown(f"╭─{number} ◌")

@@ -196,6 +196,18 @@ async def test_a_page_that_comes_too_late_is_no_part_of_another_search() -> None
         assert len(prompts(c)) == 21
 
 
+async def test_a_list_that_is_empty_before_its_next_page_is_asked_for_is_no_obstacle() -> None:
+    runs = [past_run(f"r{n}", prompt=f"prompt {n}", key=n) for n in range(1, 121)]
+    async with history(*runs) as c:
+        screen = c.app.screen
+        assert isinstance(screen, HistoryList)
+        screen._options.highlighted = 49
+        screen._look_for_end()
+        screen._found_for, screen._runs = "unicorn", []
+        await c.until(lambda: not screen._loading, "the page")
+        assert screen._runs == []
+
+
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (200, 50)])
 async def test_everything_has_room(size: tuple[int, int]) -> None:
     async with history(size=size) as c:

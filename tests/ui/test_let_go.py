@@ -1,12 +1,14 @@
 """The text of old answers goes where there is much of it, and comes back when it is looked at."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from msgspec import structs
 
-from streamtui.engine.doors import GetRun, OpenSession
+from streamtui.engine.doors import GetRun, OpenSession, Query
+from streamtui.engine.reports import Answer
 from streamtui.events import Message
 from streamtui.ui.let_go import too_much
 from streamtui.ui.pane_state import AppState, PaneState, Turn, messages, text_chars
@@ -164,6 +166,27 @@ async def test_what_the_journal_does_not_have_word_for_word_stays() -> None:
 async def test_where_nothing_is_kept_on_disk_all_text_stays(history: str) -> None:
     async with long_session(history=history) as c:
         state = await let_go(c)
+        assert not any(each.let_go for each in state.turns)
+
+
+async def test_what_is_needed_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, told = asyncio.Event(), asyncio.Event()
+    ask = ScriptedDoors.ask
+
+    async def ask_slowly(doors: ScriptedDoors, query: Query) -> Answer:
+        if isinstance(query, GetRun):
+            asked.set()
+            await told.wait()
+        return await ask(doors, query)
+
+    async with long_session() as c:
+        state = c.panes[0].state
+        monkeypatch.setattr(ScriptedDoors, "ask", ask_slowly)
+        c.app.texts.tidy()
+        await asked.wait()
+        assert await c.app.texts.have(state)
+        told.set()
+        await c.app.workers.wait_for_complete()
         assert not any(each.let_go for each in state.turns)
 
 

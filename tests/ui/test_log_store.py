@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamtui.event_words import describe
 from streamtui.events import (
     Body,
     Chunk,
@@ -26,7 +27,6 @@ from streamtui.events import (
     TextDelta,
     ToolCallDelta,
     Usage,
-    describe,
 )
 from streamtui.ui import log_filter
 from streamtui.ui.log_filter import Filter, parse_filter

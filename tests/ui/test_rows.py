@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from streamtui.ui.blocks import TextBlock, count_words, hanging_indent
+from streamtui.ui.blocks import count_words
 from streamtui.ui.rows import Row, RowRange, Span, cut_spans, drawable, wrap, wrap_spans
+from streamtui.ui.text_block import TextBlock, hanging_indent
 
 CLUSTERS = [
     *"abc xyz  -.,",

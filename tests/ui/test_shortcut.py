@@ -3,7 +3,6 @@
 import random
 from collections.abc import Awaitable, Callable
 
-import pyte
 import pytest
 from textual._compositor import LayoutUpdate
 from textual.drivers.headless_driver import HeadlessDriver
@@ -15,6 +14,7 @@ from streamtui.ui.app import StreamTUIApp
 from streamtui.ui.shortcut import Rows, shortcut_for
 from tests.lifetimes.home import LONG
 from tests.ui.harness import Console, console
+from tests.ui.terminal import Cells, Terminal
 
 SIZES = [(120, 40), (80, 24), (200, 50), (61, 17), (37, 11), (14, 6), (160, 30)]
 STEPS = 60 if LONG else 15
@@ -30,30 +30,12 @@ WORDS = (
     "averylongwordwithoutanyblankinitthathastobebrokensomewhere ",
 )
 CUT = ErrorInfo("connection-lost", "the connection was lost", "Ask again for the rest")
-Cells = list[list[object]]
-
-
-class Terminal:
-    """What a user sees of what was written."""
-
-    def __init__(self) -> None:
-        self.screen = pyte.Screen(80, 24)
-        # As Textual sets it: what is too wide for a row must not scroll the screen.
-        self.screen.reset_mode(7, private=True)
-        self._stream = pyte.Stream(self.screen)
-
-    def write(self, text: str) -> None:
-        self._stream.feed(text)
-
-    def cells(self) -> Cells:
-        buffer, screen = self.screen.buffer, self.screen
-        return [[buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
 
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Where consoles under test write to."""
-    terminal = Terminal()
+    terminal = Terminal(80, 24)
     monkeypatch.setattr(StreamTUIApp, "is_headless", property(lambda _app: False))
     monkeypatch.setattr(HeadlessDriver, "write", lambda _driver, text: terminal.write(text))
     return terminal
@@ -68,8 +50,7 @@ def is_clean(c: Console) -> bool:
 
 def as_textual_draws_it(c: Console, terminal: Terminal) -> Cells:
     """The whole screen, drawn anew."""
-    fresh = Terminal()
-    fresh.screen.resize(terminal.screen.lines, terminal.screen.columns)
+    fresh = Terminal(terminal.screen.columns, terminal.screen.lines)
     update = c.app.screen._compositor.render_update(
         full=True, screen_stack=c.app._background_screens
     )

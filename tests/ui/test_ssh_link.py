@@ -114,7 +114,7 @@ def test_the_kernel_tells_what_waits(connection: tuple[socket.socket, socket.soc
         assert after.acked - before.acked + after.waiting == sent
 
 
-@pytest.mark.parametrize("connection", ["", "a b c d", "1 2 3", "::1 1 ::g 22"])
+@pytest.mark.parametrize("connection", ["", "a b c d", "1 2 3", "::1 1 ::g 22", "::1 1 ::1 70000"])
 def test_without_a_connection_there_is_no_link(connection: str) -> None:
     assert link_of(LineSpeed(), connection) is None
 

@@ -71,12 +71,12 @@ def words(text: BorderText) -> str:
     return "".join(part for part, _ in text.left) + "─" + "".join(part for part, _ in text.right)
 
 
-def title(script: Script, now: float, width: int = 60, **options: bool) -> str:
-    return words(border_title(script.pane, 1, now, width, **options))
+def title(script: Script, now: float, width: int = 60) -> str:
+    return words(border_title(script.pane, 1, now, width))
 
 
-def subtitle(script: Script, now: float, width: int = 60, **options: bool) -> str:
-    return words(border_subtitle(script.pane, now, width, **options))
+def subtitle(script: Script, now: float, width: int = 60) -> str:
+    return words(border_subtitle(script.pane, now, width))
 
 
 def test_every_phase_has_its_own_glyph_of_one_cell() -> None:
@@ -142,9 +142,6 @@ def test_a_finished_run_shows_what_the_endpoint_counted() -> None:
     script.at(108.1).finish(Usage(12, 318))
     assert title(script, 500) == "1 ✓ openai gpt-4o-mini ─ done 8.1s "
     assert subtitle(script, 500) == " ttft 0.50s · 42 tok/s · 12→318 tok · $0.3300 ─"
-    assert subtitle(script, 500, ascii_only=True) == (
-        " ttft 0.50s - 42 tok/s - 12->318 tok - $0.3300 ─"
-    )
 
 
 def test_stalled_shows_the_moving_age_of_the_last_data() -> None:

@@ -65,7 +65,7 @@ def test_every_tile_is_on_the_wall_and_none_on_another(count: int, size: Size) -
     wall = plan("grid", count, 0, size).wall
     if wall is None or not wall.columns:
         return
-    tiles = [Region(x, y, width, wall.lines) for x, y, width, _ in wall.tiles(count)]
+    tiles = wall.tiles(count)
     assert len(tiles) == count
     assert all(wall.region.contains_region(tile) for tile in tiles)
     assert len({(tile.x, tile.y) for tile in tiles}) == count

@@ -25,7 +25,7 @@ Exit codes, the worst of all problems:
 @click.command("doctor", epilog=_EPILOG)
 @common.endpoint_option("Repeat it; without it all endpoints are asked.")
 @click.option("--offline", is_flag=True, help="Ask no endpoint.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@common.json_option
 @common.config_option
 @click.pass_context
 def command(

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamtui.cli.doctor.config_lines import ConfigLines, key_variable, toml_text
+from streamtui.cli.doctor.files import exists
 from streamtui.cli.doctor.findings import Finding, Findings, Fix, note, ok, problem, quoted, run
 from streamtui.config import Config, Endpoint
 from streamtui.config.types import listed
@@ -57,7 +58,7 @@ def _export(reason: str) -> Fix | None:
 
 def _place(error: ConfigError, path: Path) -> Fix:
     """The command that opens a file at the mistake, or makes one that is missing."""
-    if error.file == str(path) and not path.exists():
+    if error.file == str(path) and not exists(path):
         return run(f"streamtui config init --config {quoted(path)}")
     at_line = f"+{error.line} " if error.line else ""
     return run(f"${{EDITOR:-vi}} {at_line}{quoted(error.file or path)}")

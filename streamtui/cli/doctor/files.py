@@ -77,7 +77,7 @@ def check_files(places: Places, facts: Facts, mounts: Path = MOUNTS) -> Findings
     """`mounts` is the table of file systems, which need not be there."""
     yield from _check_config(places.config, facts.home)
     for path in (places.managed, places.log.parent, places.log, places.journal):
-        if _exists(path):
+        if exists(path):
             yield _check_private(path, facts.home)
     yield from _check_folders(places)
     yield from _check_disk(places.journal.parent, facts.home, mounts)
@@ -185,11 +185,12 @@ def _is_own_folder(path: Path) -> bool:
 
 def _nearest(path: Path) -> Path:
     """The path, or the nearest one above it that is there."""
-    return next((p for p in (path, *path.parents) if _exists(p)), Path("/"))
+    return next((p for p in (path, *path.parents) if exists(p)), Path("/"))
 
 
-def _exists(path: Path) -> bool:
-    """Unlike `Path.exists` this does not fail where a folder above cannot be entered."""
+def exists(path: Path) -> bool:
+    """Unlike `Path.exists` this does not fail where a folder above cannot be entered, or for a name
+    that is too long."""
     try:
         path.stat()
     except OSError:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import structs
@@ -13,7 +12,8 @@ from streamtui.cli.codes import BUG, NETWORK, REFUSED, USAGE
 from streamtui.cli.doctor.config_lines import ConfigLines, key_variable, toml_text
 from streamtui.cli.doctor.configuration import ANY_CA_FILE
 from streamtui.cli.doctor.findings import Finding, Fix, note, ok, problem, quoted, run
-from streamtui.cli.outcome import EXIT_CODES, Answer
+from streamtui.cli.outcome import EXIT_CODES
+from streamtui.cli.tables import label_of
 from streamtui.config import Endpoint
 from streamtui.config.env_proxy import proxy_variable
 from streamtui.config.values import is_loopback, nearest
@@ -88,10 +88,10 @@ class _Visit:
             report = await self._doors.probe(asked)
             if report.error is not None:
                 return await self._failed(asked, report.error, report.route)
-            return _answered(Answer(endpoint).label, report)
+            return _answered(_label(endpoint), report)
         except RunError as error:
             log = run(f"tail {quoted(default_log_path())}")
-            return problem(f"{Answer(endpoint).label}: {error.message}", log, code=BUG)
+            return problem(f"{_label(endpoint)}: {error.message}", log, code=BUG)
 
     async def _without_model(self, endpoint: Endpoint) -> Finding:
         """Nothing can be asked yet; the endpoint itself may say of what it could be."""
@@ -99,14 +99,14 @@ class _Visit:
         if listing.error is not None and listing.error.kind in _UNREACHABLE:
             return await self._failed(endpoint, listing.error, "")
         model = toml_text(listing.models[0]) if listing.models else '"…"'
-        words = f"{Answer(endpoint).label}: no model is named, so that nothing can be asked"
+        words = f"{_label(endpoint)}: no model is named, so that nothing can be asked"
         return problem(words, self._lines.for_endpoint(endpoint, "model", model))
 
     async def _failed(self, endpoint: Endpoint, error: ErrorInfo, route: str) -> Finding:
         is_told = route.removeprefix("via ") in error.message
         way = f" ({route})" if route.startswith("via ") and not is_told else ""
         hint = f". {error.hint}" if error.hint else ""
-        words = f"{Answer(endpoint).label}: {error.message}{way}{hint}"
+        words = f"{_label(endpoint)}: {error.message}{way}{hint}"
         if error.kind == "rate-limit":
             return note(words)
         fix = fix_for(endpoint, error, self._lines, self._environ)
@@ -121,6 +121,10 @@ class _Visit:
             return None
         close = nearest(endpoint.model, models).removeprefix("; did you mean ").removesuffix("?")
         return self._lines.for_endpoint(endpoint, "model", toml_text(close or models[0]))
+
+
+def _label(endpoint: Endpoint) -> str:
+    return label_of(endpoint.name, endpoint.model)
 
 
 def fix_for(
@@ -171,7 +175,7 @@ def _tls_fix(
     if "in tls.ca_file" not in error.hint:
         return None
     bundles = (environ.get(name, "") for name in _BUNDLES)
-    found = next((path for path in bundles if path and Path(path).is_file()), ANY_CA_FILE)
+    found = next(filter(os.path.isfile, bundles), ANY_CA_FILE)
     return lines.for_endpoint(endpoint, "tls", f"{{ ca_file = {toml_text(found)} }}")
 
 

@@ -7,7 +7,7 @@ import asyncio
 
 from streamtui.engine.doors import Query
 from streamtui.engine.host import wire
-from streamtui.engine.host.client import AttachedEngine, EngineMismatchError, Link
+from streamtui.engine.host.client import AttachedEngine, EngineMismatchError, Link, meet
 from streamtui.engine.host.process import socket_path
 from streamtui.engine.reports import Answer, Unanswered
 from streamtui.errors import RunError
@@ -68,20 +68,10 @@ def stop_running(*, even_live: bool) -> wire.Stopped | None:
 
 def _meet() -> tuple[Link, wire.Welcome] | None:
     """A connection to the user's engine, and what it says of itself."""
-    link = Link.to(socket_path())
-    if link is None:
-        return None
     try:
-        link.give_up_after(GREETING_SECONDS)
-        welcome = link.greet()
-        link.give_up_after(None)
+        return meet(socket_path(), GREETING_SECONDS)
     except TimeoutError as error:
-        link.close()
         raise _stands_still() from error
-    except (OSError, EOFError, ValueError):
-        link.close()
-        return None
-    return link, welcome
 
 
 def _stands_still() -> RunError:

@@ -19,16 +19,16 @@ def make_private(folder: Path) -> None:
 
 
 def private_socket(path: Path) -> socket.socket:
-    """A socket bound to a path. Raises OSError, also where anything is in its place."""
+    """A socket bound to a path in a private folder. Raises OSError, also where anything is in its
+    place."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
     try:
         listening.bind(str(path))
+        # The umask is the whole process's: another thread may be making a folder of the journal's.
+        path.chmod(0o600)
     except OSError:
         listening.close()
         raise
-    finally:
-        os.umask(before)
     return listening
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from streamtui.engine.host.client import EngineMismatchError, Link
+from streamtui.engine.host.client import EngineMismatchError, Link, meet
 from streamtui.engine.host.private import MAX_PATH_BYTES, make_private, no_engine
 from streamtui.engine.host.wire import PROTOCOL, Stop
 
@@ -73,19 +73,13 @@ def connect(path: Path) -> Link | None:
 
     One of another version with nothing to do is ended. Raises EngineMismatchError otherwise.
     """
-    link = Link.to(path)
-    if link is None:
-        return None
     try:
-        link.give_up_after(GREETING_SECONDS)
-        welcome = link.greet()
-        link.give_up_after(None)
+        met = meet(path, GREETING_SECONDS)
     except TimeoutError as error:
-        link.close()
         raise no_engine("the one that runs does not answer") from error
-    except (OSError, EOFError, ValueError):
-        link.close()
+    if met is None:
         return None
+    link, welcome = met
     if welcome.protocol == PROTOCOL:
         return link
     try:

@@ -10,8 +10,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from streamtui import __version__
 from streamtui.engine.bus import Bus, Subscriber
 from streamtui.engine.doors import Query
@@ -103,7 +101,7 @@ class HostServer:
             await self._greet(reader, writer)
         except (OSError, EOFError):
             pass  # the console is gone, in whatever way
-        except (ValueError, msgspec.DecodeError):
+        except ValueError:
             logger.exception("something else than a console spoke to the engine")
         finally:
             self._open.discard(writer)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Any, NamedTuple, cast
 
+from msgspec.structs import astuple
+
 from streamtui.engine.journal.codec import NO_CLOCK, Clock
 from streamtui.engine.merge import join_chunks
 from streamtui.events import Chunk, Event, TextDelta
@@ -45,7 +47,7 @@ class Arrivals(NamedTuple):
 
     def size(self) -> int:
         """About how many bytes of text they are."""
-        return sum(len(content) for *_, content in self.rows() if isinstance(content, str))
+        return sum(_weight(content) for *_, content in self.rows())
 
 
 class Intake:
@@ -104,7 +106,7 @@ class Intake:
         rows: list[tuple[str, int, float, list[_Taken]]] = []
         piles: dict[str, list[_Taken]] = {}
         for run_id, seq, mono, content in Arrivals(self._values, self._whole).rows():
-            weight = len(content) if isinstance(content, str) else 0
+            weight = _weight(content)
             if size + weight > MAX_BYTES:
                 self._lost += weight
                 continue
@@ -124,6 +126,14 @@ class Intake:
             if isinstance(pile[0], Event)
         ]
         self._limit = len(self._values) + MERGE_AFTER * _VALUES_OF_ONE
+
+
+def _weight(content: Any) -> int:
+    """About how many bytes of an answer it holds; other events are few."""
+    if isinstance(content, str):
+        return len(content)
+    deltas = content.deltas if isinstance(content, Chunk) else ()
+    return sum(len(part) for d in deltas for part in astuple(d) if isinstance(part, str))
 
 
 def _joined(pile: Sequence[_Taken]) -> _Taken:

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +34,11 @@ class Journal:
     def __init__(self, path: Path | None, bus: Bus, tell: Callable[[Body], None]) -> None:
         self._path = path
         self._writer = Writer(path, bus, tell)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether something waits that cannot be written."""
+        return self._writer.is_failing
 
     async def made_safe(self) -> bool:
         """Wait until all that was published survives a power failure; False where it cannot."""
@@ -103,9 +108,5 @@ class Journal:
 
 
 def _find_once(path: Path, find: Callable[[History], Found]) -> Found:
-    reader = Reader(path)
-    try:
-        reader.look()
+    with closing(Reader(path)) as reader:
         return reader.find(find)
-    finally:
-        reader.close()

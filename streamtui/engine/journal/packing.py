@@ -35,6 +35,9 @@ FOLD_SECONDS = 2.0
 SLICE_SECONDS = 0.02
 _SMALL_BYTES = 64 * 1024
 """A log so short is shared out as soon as a run ends."""
+LONG_BYTES = 128 * 1024
+"""A run that has more stays in the recordings that it has: to make one of them would take so long
+that what others receive meanwhile waits for the disk longer than it may."""
 _RECORDINGS_AT_ONCE = 50
 
 INTERRUPTED = ErrorInfo(
@@ -217,7 +220,7 @@ class Packing:
             logger.exception("run %d could not be packed; what there is of it stays", run_key)
 
     def _pack_run(self, run_key: int) -> None:
-        """One recording of all that came, and the answer where it is looked for."""
+        """One recording of all that came unless it is long; the answer where it is looked for."""
         execute = self._connection.execute
         found = execute(
             "SELECT prompt, state, started FROM run WHERE key = ? AND NOT packed", (run_key,)
@@ -225,26 +228,31 @@ class Packing:
         if found is None:
             return
         prompt, state, started = found
-        clock, rows = self._recorded(run_key, started)
+        clock, rows, size = self._recorded(run_key, started)
         answer = answer_of(rows)
-        if state == "interrupted":
-            rows.append(_interruption(rows, answer))
+        added = [_interruption(rows, answer)] if state == "interrupted" else []
+        rows += added
         ended = rows[-1][1] / UNITS_PER_SECOND + clock.start + clock.wall if rows else started
-        execute("DELETE FROM recording WHERE run_key = ?", (run_key,))
-        execute(_ADD, (run_key, *clock, pack([encode_piece(rows)], small=True)))
+        if size <= LONG_BYTES:
+            execute("DELETE FROM recording WHERE run_key = ?", (run_key,))
+            added = rows
+        if added:
+            execute(_ADD, (run_key, *clock, pack([encode_piece(added)], small=True)))
         execute(
             "UPDATE run SET answer = ?, ended = coalesce(ended, ?), packed = 1 WHERE key = ?",
             (answer, ended, run_key),
         )
         execute(_FIND, (run_key, prompt + PAIR_END, answer + PAIR_END))
 
-    def _recorded(self, run_key: int, started: float) -> tuple[Clock, list[Row]]:
-        clock = Clock(0.0, started, 0)
+    def _recorded(self, run_key: int, started: float) -> tuple[Clock, list[Row], int]:
+        """All that came of a run, and how many bytes its recordings have."""
+        clock, size = Clock(0.0, started, 0), 0
         rows: list[Row] = []
         for *found, recording in self._connection.execute(RECORDINGS_OF, (run_key,)):
             clock = clock if rows else Clock(*found)
             rows += unpack(recording)
-        return clock, rows
+            size += len(recording)
+        return clock, rows, size
 
 
 class _Share(NamedTuple):

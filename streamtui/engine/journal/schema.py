@@ -12,7 +12,7 @@ APPLICATION_ID = 0x73747569
 
 # What all runs received between two commits is one row of `log`: rows that are kept sorted by run
 # cost many times as much. A moment later it is shared out to the runs as `recording`s, and once a
-# run has ended, it has one of these. See `codec` for what the bytes say.
+# run has ended, it has one of these, or some if it is long. See `codec` for what the bytes say.
 #
 # Trigrams are the only tokenizer of FTS5 that finds words in Chinese.
 # https://www.sqlite.org/fts5.html#the_trigram_tokenizer

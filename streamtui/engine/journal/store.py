@@ -29,6 +29,8 @@ AUTOCHECKPOINT_PAGES = 1_000
 """How long SQLite's own log grows before it is folded into the file."""
 _LOG_BYTES = 16 * 1024 * 1024
 """How much of SQLite's own log stays on disk after a burst."""
+_MOST_RUNS = 1_000_000
+"""More than one engine ever begins."""
 
 _UNWRITABLE = (
     OverflowError,
@@ -251,7 +253,7 @@ class Store:
         migrate(self._connection)
         self._hold()
         self._end_what_was_left()
-        (self._base,) = execute("SELECT coalesce(max(key), 0) FROM run").fetchone()
+        (self._base,) = execute(_LAST_KEY, (_MOST_RUNS,)).fetchone()
         self.packing = Packing(self._connection, self.transaction)
 
     def _set_wal(self) -> bool:
@@ -346,6 +348,12 @@ _ADD_TO_LOG = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?)"
 _LOG_ROW = "SELECT base, start, wall, seq, events FROM log WHERE key = ?"
 _ADD_RECORDING = "INSERT INTO recording (run_key, start, wall, seq, events) VALUES (?, ?, ?, ?, ?)"
 _FORGET = "INSERT INTO search (search, rowid, prompt, answer) VALUES ('delete', ?, ?, ?)"
+# What is left of the log may tell of runs that were deleted while they streamed: no other run gets
+# the key of one of those.
+_LAST_KEY = (
+    "SELECT max((SELECT coalesce(max(key), 0) FROM run),"
+    " (SELECT coalesce(max(base) + ?, 0) FROM log))"
+)
 _DELETE_EMPTY_SESSIONS = (
     "DELETE FROM session WHERE closed IS NOT NULL AND id NOT IN (SELECT session_id FROM run)"
 )

@@ -14,7 +14,9 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from streamtui.ui.line_input import LineInput
+from streamtui.ui.lines import ATTRIBUTES
 from streamtui.ui.screens.dialog import Dialog
+from streamtui.ui.words import Words
 
 Answer = TypeVar("Answer")
 
@@ -99,6 +101,20 @@ class Chooser(Dialog[str]):
         options.clear_options()
         options.add_options(Option(choice.label) for choice in self._shown)
         options.highlighted = 0 if self._shown else None
+
+
+def label_of(row: Words, *, plain: bool) -> Content:
+    """A row of a list. Plain for the marked one where there are sixteen colours: hardly two of them
+    can be read on one another."""
+    if plain:
+        return Content("".join(text for text, _role in row))
+    return Content.assemble(*((text, _style_of(role)) for text, role in row))
+
+
+def _style_of(role: str) -> str:
+    """A role as Textual writes it; the common colour is left to the list, which marks a row."""
+    words = (word for word in role.split() if word != "foreground")
+    return " ".join(word if word in ATTRIBUTES else f"${word}" for word in words)
 
 
 def mark_another(options: OptionList, by: int) -> None:

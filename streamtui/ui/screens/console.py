@@ -21,13 +21,13 @@ from streamtui.ui.event_log import CAPACITY
 from streamtui.ui.grid import Grid
 from streamtui.ui.line_speed import LineSpeed
 from streamtui.ui.log_box import LogBox
-from streamtui.ui.paint import Words
 from streamtui.ui.pane import Pane
 from streamtui.ui.prompt_bar import Prompt, PromptBar
 from streamtui.ui.replay_pane import ReplayPane
 from streamtui.ui.state import AppState, is_live, live_count
 from streamtui.ui.status_line import Line, hint_words, joined, status_words, summary_groups
 from streamtui.ui.turns import Turns
+from streamtui.ui.words import Words
 
 ROOMY = 36
 """Rows of a screen on which the event log may have more than a few."""
@@ -181,6 +181,11 @@ class Console(Screen[None], inherit_bindings=False):
         if isinstance(event.widget, Pane):
             self.go_to(event.widget.state.session_id)
         self.update_lines()
+
+    def on_grid_named(self, message: Grid.Named) -> None:
+        """A pane is the current one, wherever it is clicked."""
+        message.stop()
+        self.go_to(message.session_id)
 
     def on_text_area_changed(self, message: TextArea.Changed) -> None:
         """The border counts lines."""

@@ -9,7 +9,7 @@ from textual.screen import ModalScreen
 
 from streamtui.ui.border_text import shorten
 from streamtui.ui.box import Box
-from streamtui.ui.paint import Words
+from streamtui.ui.words import Words
 
 Answer = TypeVar("Answer")
 
@@ -72,6 +72,19 @@ class Dialog(ModalScreen[Answer]):
     def action_close(self) -> None:
         """Leave without an answer."""
         self.dismiss(None)
+
+
+class Question(Dialog[bool]):
+    """Answers True for yes, None for no. Subclasses say what a yes would cost."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y,enter", "agree", show=False),
+        Binding("n", "close", show=False),
+    ]
+
+    def action_agree(self) -> None:
+        """Yes."""
+        self.dismiss(True)
 
 
 def _key_words(keys: tuple[tuple[str, str], ...]) -> Words:

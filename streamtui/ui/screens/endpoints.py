@@ -21,23 +21,20 @@ from streamtui.ui.endpoint_words import (
     cells_of,
     column_widths,
     facts_of,
-    fitted,
     head_of,
     outcome_words,
-    row_of,
     rule_of,
     stage_rows,
     trial_words,
 )
-from streamtui.ui.lines import ATTRIBUTES
-from streamtui.ui.paint import Words
 from streamtui.ui.rows import Span
-from streamtui.ui.screens.chooser import mark_another
-from streamtui.ui.screens.dialog import Dialog
+from streamtui.ui.screens.chooser import label_of, mark_another
+from streamtui.ui.screens.dialog import Dialog, Question
 from streamtui.ui.screens.endpoint_form import EndpointForm
 from streamtui.ui.screens.models import Models
 from streamtui.ui.screens.paper import Paper, Paragraph, labelled
 from streamtui.ui.status_line import Line
+from streamtui.ui.words import Words, fitted, row_of
 
 if TYPE_CHECKING:
     from streamtui.ui.endpoint_actions import EndpointActions
@@ -218,8 +215,9 @@ class EndpointList(Dialog[str]):
         widths = column_widths(cells, room)
         self._head.show(head_of(widths))
         rows = [fitted(row_of(row, widths), room) for row in cells]
+        few_colors = self.app.native_ansi_color
         labels = [
-            self._label(row, marked=each.name == marked)
+            label_of(row, plain=few_colors and each.name == marked)
             for row, each in zip(rows, self._shown, strict=True)
         ]
         place = self._options.highlighted or 0
@@ -230,12 +228,6 @@ class EndpointList(Dialog[str]):
             self._options.clear_options()
             self._options.add_options(map(Option, labels))
         self._mark(marked, place)
-
-    def _label(self, row: Words, *, marked: bool) -> Content:
-        if marked and self.app.native_ansi_color:
-            # Of sixteen colours hardly two can be read on one another.
-            return Content("".join(text for text, _role in row))
-        return Content.assemble(*((text, style_of(role)) for text, role in row))
 
     def _show_marked(self) -> None:
         endpoint = self._marked
@@ -272,13 +264,9 @@ class EndpointList(Dialog[str]):
         return " · ".join([str(len(self._shown)), *said])
 
 
-class RemoveQuestion(Dialog[bool]):
+class RemoveQuestion(Question):
     """Answers True for taking it away, None for leaving it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter", "remove_now", show=False),
-        Binding("n", "close", show=False),
-    ]
     TITLE_WORDS = "remove?"
     KEYS = (("y", "remove"), ("n", "keep"))
 
@@ -292,16 +280,6 @@ class RemoveQuestion(Dialog[bool]):
         words = f"Remove the endpoint {name} from managed.toml?\nPanes that are open on it go on."
         yield Static(Content(words))
 
-    def action_remove_now(self) -> None:
-        """Yes."""
-        self.dismiss(True)
-
 
 def _paragraph(words: Words) -> Paragraph:
     return Paragraph([Span(*word) for word in words])
-
-
-def style_of(role: str) -> str:
-    """A role as Textual writes it; the common colour is left to the list, which marks a row."""
-    words = (word for word in role.split() if word != "foreground")
-    return " ".join(word if word in ATTRIBUTES else f"${word}" for word in words)

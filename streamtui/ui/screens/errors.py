@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
-from streamtui.events import Event, describe
+from streamtui.event_words import describe
+from streamtui.events import Event
 from streamtui.safe_text import safe_line
 from streamtui.ui.screens.chooser import Choice, Chooser
 

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import msgspec
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from streamtui.events import Event
 from streamtui.safe_text import safe_line
 from streamtui.ui.rows import Span, drawable
-from streamtui.ui.screens.dialog import Dialog
-from streamtui.ui.screens.paper import Paper, Paragraph
+from streamtui.ui.screens.paper import Paper, PaperDialog, Paragraph
 
 MOST_CHARS = 200_000
 """Wrapping more takes longer than one waits for a key; the rest is left out, and that is said."""
@@ -25,7 +23,7 @@ _TOKEN = re.compile(
 _ROLES = {"key": "log-event", "string": "foreground", "other": "target-marked"}
 
 
-class EventDetail(Dialog[None]):
+class EventDetail(PaperDialog):
     """Everything that an event says."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,16 +36,11 @@ class EventDetail(Dialog[None]):
         super().__init__()
         self._copy = copy
         self._json = event_json(event)
-        self.title_words = safe_line(f"event {event.seq} {type(event.body).__name__}")
+        self.TITLE_WORDS = safe_line(f"event {event.seq} {type(event.body).__name__}")
 
     def body(self) -> ComposeResult:
         """The JSON."""
         yield Paper(list(json_paragraphs(self._json)))
-
-    @on(Paper.Moved)
-    def show_position(self) -> None:
-        """Which part of it is seen."""
-        self.say(self.title_words, self.query_one(Paper).position)
 
     def action_copy(self) -> None:
         """The JSON as it is; only what is drawn is made safe."""

@@ -4,20 +4,18 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from streamtui.ui.commands import COMMANDS, Command, shown_keys
 from streamtui.ui.rows import Span
-from streamtui.ui.screens.dialog import Dialog
-from streamtui.ui.screens.paper import Paper, Paragraph
+from streamtui.ui.screens.paper import Paper, PaperDialog, Paragraph
 
 TYPING_CELLS = 14
 COMMAND_CELLS = 11
 
 
-class Help(Dialog[None]):
+class Help(PaperDialog):
     """Every command with its keys in both states."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -29,11 +27,6 @@ class Help(Dialog[None]):
     def body(self) -> ComposeResult:
         """One long text."""
         yield Paper(list(help_paragraphs()))
-
-    @on(Paper.Moved)
-    def show_position(self) -> None:
-        """Which part of it is seen."""
-        self.say(self.TITLE_WORDS, self.query_one(Paper).position)
 
 
 def help_paragraphs() -> Iterator[Paragraph]:

@@ -20,13 +20,12 @@ from streamtui.errors import RunError
 from streamtui.safe_text import safe_line
 from streamtui.ui.history_words import rows_of, rule_of, texts_of, whom
 from streamtui.ui.line_input import LineInput
-from streamtui.ui.paint import Words
 from streamtui.ui.rows import Span
-from streamtui.ui.screens.chooser import Choice, Chooser
-from streamtui.ui.screens.dialog import SHARE, Dialog
-from streamtui.ui.screens.endpoints import style_of
+from streamtui.ui.screens.chooser import Choice, Chooser, label_of
+from streamtui.ui.screens.dialog import SHARE, Dialog, Question
 from streamtui.ui.screens.paper import Paper, Paragraph, labelled
 from streamtui.ui.status_line import Line
+from streamtui.ui.words import Words
 
 if TYPE_CHECKING:
     from streamtui.ui.history_actions import HistoryActions, Plan
@@ -208,13 +207,16 @@ class HistoryList(Dialog["Plan"]):
         """Ask for the next page before anybody comes to the end of this one."""
         last_seen = self._options.scroll_offset.y + self._options.size.height
         nearest = max(last_seen, self._options.highlighted or 0)
-        if self._more and not self._loading and nearest + NEAR_END >= len(self._runs):
+        is_near = bool(self._runs) and nearest + NEAR_END >= len(self._runs)
+        if self._more and not self._loading and is_near:
             self._loading = True
-            self.run_worker(self._find_more(self._found_for or ""), group="page")
+            # Of the list as it is now: a search may end before the worker begins.
+            more = self._find_more(self._found_for or "", self._runs[-1].key)
+            self.run_worker(more, group="page")
 
-    async def _find_more(self, text: str) -> None:
+    async def _find_more(self, text: str, before: int) -> None:
         try:
-            page = await self._actions.find(text, self._runs[-1].key)
+            page = await self._actions.find(text, before)
         except RunError as error:
             self._more, self._problem = False, error
             self._say_how_it_is()
@@ -280,7 +282,7 @@ class HistoryList(Dialog["Plan"]):
         place = self._options.highlighted or 0
         rows = self._rows(self._runs)
         self._options.clear_options()
-        self._options.add_options(Option(self._label(row, marked=False)) for row in rows)
+        self._options.add_options(Option(label_of(row, plain=False)) for row in rows)
         self._drawn_for = ""
         self._options.highlighted = min(place, len(rows) - 1) if rows else None
         self._draw_marked()
@@ -306,18 +308,13 @@ class HistoryList(Dialog["Plan"]):
             self._draw_rows_plainly(run)
 
     def _draw_rows_plainly(self, marked: RunSummary) -> None:
-        """Of sixteen colours hardly two can be read on one another: the marked row has its own."""
+        """Let no row but the marked one be without its colours."""
         rows = self._rows(self._runs)
         for index, (run, row) in enumerate(zip(self._runs, rows, strict=True)):
             if run.run_id in {marked.run_id, self._drawn_for}:
-                label = self._label(row, marked=run is marked)
+                label = label_of(row, plain=run is marked)
                 self._options.replace_option_prompt_at_index(index, label)
         self._drawn_for = marked.run_id
-
-    def _label(self, row: Words, *, marked: bool) -> Content:
-        if marked:
-            return Content("".join(text for text, _role in row))
-        return Content.assemble(*((text, style_of(role)) for text, role in row))
 
     def _why_empty(self) -> tuple[str, str]:
         """Why there is no row, with the role of these words."""
@@ -364,13 +361,9 @@ def _form(ending: str, name: str, words: str) -> Choice:
     return Choice(label, f"{name} {words} {ending}".lower(), ending)
 
 
-class DeleteQuestion(Dialog[bool]):
+class DeleteQuestion(Question):
     """Answers True for removing a run, None for keeping it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter", "delete_now", show=False),
-        Binding("n", "close", show=False),
-    ]
     TITLE_WORDS = "delete?"
     KEYS = (("y", "delete"), ("n", "keep"))
 
@@ -383,7 +376,3 @@ class DeleteQuestion(Dialog[bool]):
         name = f"{safe_line(whom(self._run), 50)}\n{safe_line(self._run.prompt, 50)}"
         rest = "A pane that shows it keeps it until it is closed."
         yield Static(Content(f"Delete this run from the history for good?\n\n{name}\n\n{rest}"))
-
-    def action_delete_now(self) -> None:
-        """Yes."""
-        self.dismiss(True)

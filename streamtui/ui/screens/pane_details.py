@@ -3,21 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from streamtui.safe_text import safe_line
 from streamtui.ui.pane_details import Section
 from streamtui.ui.rows import Span
-from streamtui.ui.screens.dialog import Dialog
-from streamtui.ui.screens.paper import Paper, Paragraph, labelled
+from streamtui.ui.screens.paper import Paper, PaperDialog, Paragraph, labelled
 
 LABEL_CELLS = 13
 LOOK_SECONDS = 0.5
 
 
-class PaneDetails(Dialog[None]):
+class PaneDetails(PaperDialog):
     """Facts under headings."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,11 +48,6 @@ class PaneDetails(Dialog[None]):
         if found != self._shown:
             self._shown = found
             self.query_one(Paper).put(list(paragraphs_of(found)))
-
-    @on(Paper.Moved)
-    def show_position(self) -> None:
-        """Which part of it is seen."""
-        self.say(self.TITLE_WORDS, self.query_one(Paper).position)
 
     def action_copy(self) -> None:
         """All of it as text."""

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-from textual import events
+from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 
 from streamtui.ui.lines import LineView
 from streamtui.ui.rows import Row, Span, wrap_spans
+from streamtui.ui.screens.dialog import Dialog
 
 
 class Paragraph(NamedTuple):
@@ -99,8 +100,8 @@ class Paper(LineView):
         self.scroll_rows(rows)
 
     def action_page(self, pages: int) -> None:
-        """Move by what is seen, less two rows."""
-        self.scroll_rows(pages * max(self.size.height - 2, 1))
+        """Move by what is seen, less a little."""
+        self.scroll_rows(pages * self._page_rows)
 
     def _wrap(self, width: int) -> None:
         if width != self._wrapped_at:
@@ -110,3 +111,12 @@ class Paper(LineView):
                 for spans, first, rest in self._paragraphs
                 for row in wrap_spans(spans, width, first=first, rest=rest)
             ]
+
+
+class PaperDialog(Dialog[None]):
+    """One long text, to be read."""
+
+    @on(Paper.Moved)
+    def show_position(self) -> None:
+        """Which part of it is seen."""
+        self.say(self.TITLE_WORDS, self.query_one(Paper).position)

@@ -152,3 +152,10 @@ def test_a_file_that_is_not_there_can_be_made(tmp_path: Path) -> None:
         load_config(path, environ={})
     finding = check_error(caught.value, path)
     assert fix_lines(finding) == (f"streamtui config init --config {path}",)
+
+
+def test_a_file_whose_name_is_too_long_is_told(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 300)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, environ={})
+    assert "File name too long" in check_error(caught.value, path).words

@@ -211,7 +211,11 @@ def test_the_authority_that_other_programs_use_is_found(
     configure: Configure, tmp_path: Path
 ) -> None:
     (tmp_path / "corp.pem").touch()
-    env = {"SSL_CERT_FILE": "/nowhere", "REQUESTS_CA_BUNDLE": str(tmp_path / "corp.pem")}
+    env = {
+        "SSL_CERT_FILE": "/nowhere",
+        "REQUESTS_CA_BUNDLE": "x" * 300,
+        "CURL_CA_BUNDLE": str(tmp_path / "corp.pem"),
+    }
     found = fix_of(far(configure), "tls", certificate_hint(20), **env)
     assert found == (f'tls = {{ ca_file = "{tmp_path}/corp.pem" }}',)
 

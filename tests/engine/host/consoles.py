@@ -1,21 +1,19 @@
 """Consoles without a screen, attached to a real engine process of the test's own."""
 
 import asyncio
-import os
-import shutil
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 import pytest
 
 from streamtui.config import Endpoint, load_config
 from streamtui.engine.host.client import AttachedEngine
 from streamtui.engine.host.process import attach
-from streamtui.events import Chunk, Event, TextDelta
+from streamtui.events import Event
+from tests.processes import stop_engines
+from tests.scripted import text_of
 
 DEMO = load_config(environ={}).endpoint("demo/verse")
 SLOW = load_config(environ={}).endpoint("demo/slow")
@@ -55,17 +53,6 @@ class ConsoleUnderTest:
         return text_of(event for event in self.events if event.run_id == run_id)
 
 
-def text_of(events: Any) -> str:
-    """The text that events add up to."""
-    return "".join(
-        delta.text
-        for event in events
-        if isinstance(event.body, Chunk)
-        for delta in event.body.deltas
-        if isinstance(delta, TextDelta)
-    )
-
-
 @asynccontextmanager
 async def console(*, keep_runs: bool = True) -> AsyncIterator[ConsoleUnderTest]:
     """A console from its start to its end."""
@@ -81,26 +68,6 @@ async def console(*, keep_runs: bool = True) -> AsyncIterator[ConsoleUnderTest]:
         yield ConsoleUnderTest(doors, from_start=True, lost=lost)
     finally:
         await asyncio.to_thread(doors.leave, keep_runs=keep_runs)
-
-
-def engine_pids(folder: Path) -> list[int]:
-    """The engines that listen in a folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                command = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"streamtui.service" in command and str(folder).encode() in b"".join(command):
-                    found.append(int(entry.name))
-    return found
-
-
-def stop_engines(folder: Path) -> None:
-    """Kill the engines that listen in a folder of a test, which is then removed."""
-    for pid in engine_pids(folder):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

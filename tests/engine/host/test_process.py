@@ -13,22 +13,16 @@ from msgspec import structs
 
 from streamtui.engine.doors import FindRuns, GetRun, ListSessions, Probe
 from streamtui.engine.host import wire
-from streamtui.engine.host.client import EngineMismatchError
+from streamtui.engine.host.client import EngineMismatchError, Link
 from streamtui.engine.host.process import attach, connect, socket_path
 from streamtui.engine.journal import default_journal_path
 from streamtui.engine.reports import RunList, SessionList, StoredRun, Unanswered
 from streamtui.errors import RunError
-from streamtui.events import RUN_ENDS, Chunk, RunCancelled, RunCompleted, SessionOpened
-from tests.engine.host.consoles import (
-    DEMO,
-    FAST,
-    SLOW,
-    console,
-    engine_pids,
-    folders_of_its_own,
-    text_of,
-)
+from streamtui.events import RUN_ENDS, Chunk, Event, RunCancelled, RunCompleted, SessionOpened
+from tests.engine.host.consoles import DEMO, FAST, SLOW, console, folders_of_its_own
 from tests.eventsource import event_source
+from tests.processes import engine_pids
+from tests.scripted import text_of
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="engines are found through /proc"
@@ -241,10 +235,11 @@ async def test_a_console_that_does_not_read_slows_nobody() -> None:
         deaf.close()
 
 
-def _hear_until_end(link: object) -> list[object]:
-    heard: list[object] = []
+def _hear_until_end(link: Link) -> list[Event]:
+    heard: list[Event] = []
     while True:
-        message = link.hear()  # type: ignore[attr-defined]
+        message = link.hear()
+        assert isinstance(message, wire.Heard)
         heard += message.events
         if any(isinstance(event.body, RUN_ENDS) for event in message.events):
             return heard

@@ -253,6 +253,25 @@ async def test_what_is_deleted_is_gone_from_the_file(path: Path) -> None:
     assert b"xyl" not in everything
 
 
+async def test_what_was_deleted_while_it_streamed_is_in_no_other_run_when_the_process_died(
+    path: Path,
+) -> None:
+    died = Keeping(path)
+    died.open_session()
+    died.start("gone")
+    assert await died.journal.made_safe()
+    await died.journal.delete(["gone"])
+    died.stream("the codeword", run_id="gone")
+    assert await died.journal.made_safe()
+    image = _copy_of(path, path.parent.parent / "after")
+    async with keeping(image) as kept:
+        kept.open_session("s2")
+        kept.keep_run("r", "Sing", "La la", session_id="s2")
+        await kept.until_packed()
+        assert (await kept.one("r")).answer == "La la"
+    await asyncio.to_thread(died.journal.close)
+
+
 async def test_purging_leaves_what_still_streams(path: Path) -> None:
     async with keeping(path) as kept:
         kept.open_session()

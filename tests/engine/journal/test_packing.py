@@ -10,6 +10,7 @@ from streamtui.engine.journal import packing
 from streamtui.engine.journal.history import History
 from streamtui.engine.journal.intake import Intake
 from streamtui.engine.journal.ledger import Ledger
+from streamtui.engine.journal.packing import Packing
 from streamtui.engine.journal.store import Store
 from streamtui.engine.reports import StoredRun
 from streamtui.events import (
@@ -18,6 +19,7 @@ from streamtui.events import (
     Message,
     Metrics,
     RunCompleted,
+    RunCutOff,
     RunStarted,
     SessionOpened,
     TextDelta,
@@ -174,6 +176,34 @@ def test_a_long_log_is_shared_out_though_nothing_ends(
         bench.store.packing.work()
     assert bench.count("recording") >= 1
     assert bench.count("log") == 0
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_long_run_stays_in_its_recordings_and_is_whole(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, ended: bool
+) -> None:
+    monkeypatch.setattr(packing, "LONG_BYTES", 100)
+    words = [f"{number} " for number in range(100)]
+    bench.start("r")
+    for word in words:
+        bench.stream("r", word)
+        for _ in bench.store.packing._share_out():
+            pass
+    if ended:
+        bench.end("r")
+    else:
+        bench.store._end_what_was_left()
+        bench.store.packing = Packing(bench.store.connection, bench.store.transaction)
+    bench.store.packing.finish()
+    found = bench.run("r")
+    assert bench.count("recording") > 100
+    assert found.answer == "".join(words)
+    assert found.summary.ended is not None
+    texts = [event.body for event in found.events if isinstance(event.body, Chunk)]
+    assert texts == [Chunk((TextDelta(word),)) for word in words]
+    assert isinstance(found.events[-1].body, RunCompleted if ended else RunCutOff)
+    bench.store.delete_runs(["r"])
+    assert [bench.count(table) for table in ("run", "recording", "log")] == [0, 0, 0]
 
 
 def test_what_ends_is_packed_at_once_unless_much_streams_beside_it(
