@@ -4,11 +4,13 @@ A long text is cut into sections at blank lines, and a section is parsed when it
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamtui.safe_text import join_surrogates, safe_line, safe_text
-from streamtui.ui.blocks import Block, ToolHeadBlock, guess_rows, readable_json
+from streamtui.ui.blocks import Block, ToolHeadBlock, guess_rows_of, readable_json
 from streamtui.ui.markdown_inline import addresses_in, block_tokens, styled_lines
 from streamtui.ui.markdown_parts import (
     Code,
@@ -20,7 +22,7 @@ from streamtui.ui.markdown_parts import (
     StyledLine,
     blank_row,
 )
-from streamtui.ui.markdown_sections import Section, split_sections
+from streamtui.ui.markdown_sections import Section, Slice, slices, split_sections
 from streamtui.ui.markdown_table import Align, Cell, Table, TableLine
 from streamtui.ui.pane_state import ToolCall
 from streamtui.ui.rows import Row, Span, drawable
@@ -42,12 +44,14 @@ _LABEL_LIMIT = 40
 def markdown_blocks(text: str, *, gap: int) -> list[Block]:
     """The blocks of a finished answer; `gap` blank rows stand before the first of them."""
     source = safe_text(join_surrogates(text)).rstrip()
-    sections = split_sections(source) if source else []
     addresses = addresses_in(source)
-    return [
-        MarkdownBlock(section, addresses, gap=section.gap if number else gap)
-        for number, section in enumerate(sections)
-    ]
+    blocks: list[Block] = []
+    for section in split_sections(source) if source else ():
+        read = _Text(section, addresses)
+        before = section.gap if blocks else gap
+        for place, each in enumerate(slices(section)):
+            blocks.append(MarkdownBlock(read, each, gap=0 if place else before))
+    return blocks
 
 
 def closed_tool_blocks(call: ToolCall, first_line: int) -> list[Block]:
@@ -61,27 +65,35 @@ def closed_tool_blocks(call: ToolCall, first_line: int) -> list[Block]:
     return blocks
 
 
-class MarkdownBlock(Block):
-    """A section of Markdown, read when it is first seen."""
+class _Text:
+    """A section, and the addresses of the text that it is a part of; compared as an object."""
 
-    def __init__(self, section: Section, addresses: "Addresses", *, gap: int) -> None:
+    def __init__(self, section: Section, addresses: "Addresses") -> None:
+        self.section = section
+        self.addresses = addresses
+
+
+class MarkdownBlock(Block):
+    """A slice of a section of Markdown, read when it is first seen."""
+
+    def __init__(self, text: _Text, lines: Slice, *, gap: int) -> None:
         super().__init__()
         self.gap = gap
-        self._addresses = addresses
-        self.first_line = section.first_line
-        self.first_offset = section.first_offset
-        self._section = section
+        self.first_line = lines.first
+        self._text, self._lines = text, lines
+        if not lines.is_later:
+            self.first_offset = text.section.first_offset
         self._parts: list[_Placed] | None = None
 
     def layout(self, width: int) -> list[Row]:
         if self._parts is None:
-            self._parts = _read(self._section, self._addresses)
+            self._parts = list(_between(_read(self._text), self._lines))
         rows: list[Row] = []
         for placed in self._parts:
-            if placed.gap is not None and rows:
+            if placed.gap is not None and (rows or self._lines.is_later):
                 rows.append(blank_row(Prefix(placed.gap, placed.gap).fitted(width).rest))
             rows += placed.part.rows(width, placed.prefix.fitted(width))
-        return rows_from(rows, self._section)
+        return rows_from(rows, self._text.section)
 
     def forget(self) -> None:
         """What the section says can be read again."""
@@ -90,10 +102,11 @@ class MarkdownBlock(Block):
 
     @property
     def source(self) -> str:
-        return self._section.text
+        # Words may stand a little before or after the lines that they are said to come from.
+        return self._text.section.text
 
     def _guess(self, width: int) -> int:
-        return guess_rows(self._section.text, width)
+        return guess_rows_of(self._lines.chars, self._lines.line_count, width)
 
 
 def rows_from(rows: list[Row], section: Section) -> list[Row]:
@@ -104,11 +117,27 @@ def rows_from(rows: list[Row], section: Section) -> list[Row]:
     return [row._replace(offset=row.offset + offset) if row.line == first else row for row in rows]
 
 
-def _read(section: Section, addresses: "Addresses") -> "list[_Placed]":
+# What is next to a slice just read is soon read too, mostly.
+@lru_cache(maxsize=4)
+def _read(text: _Text) -> "list[_Placed]":
+    section = text.section
     if section.is_plain:
         line = StyledLine(section.first_line, (Span(drawable(section.text)),))
         return [_Placed(Prose([line]), Prefix(), None)]
-    return _Reader(section, addresses).read()
+    return _Reader(section, text.addresses).read()
+
+
+def _between(parts: "Iterable[_Placed]", lines: Slice) -> "Iterator[_Placed]":
+    """What a slice has of the parts of its section."""
+    for placed in parts:
+        part = placed.part.between(lines.first, lines.end)
+        if part is None:
+            continue
+        if part.line == placed.part.line:
+            yield placed._replace(part=part)
+        else:
+            rest = placed.prefix.rest
+            yield _Placed(part, Prefix(rest, rest), None)
 
 
 class _Placed(NamedTuple):
@@ -126,6 +155,8 @@ class _Container:
 
     first: tuple[Span, ...]
     rest: tuple[Span, ...]
+    line: int
+    """The source line where it begins."""
     begun: bool = False
 
 
@@ -178,11 +209,11 @@ class _Reader:
                 return self._table(tokens, index)
             case "blockquote_open":
                 bar = (Span("▎ ", "muted"),)
-                self._containers.append(_Container(bar, bar))
+                self._containers.append(_Container(bar, bar, self._line(token)))
             case "bullet_list_open" | "ordered_list_open":
                 self._open_list(tokens, index)
             case "list_item_open":
-                self._open_item()
+                self._open_item(self._line(token))
             case "bullet_list_close" | "ordered_list_close":
                 self._lists.pop()
             case "blockquote_close" | "list_item_close":
@@ -227,7 +258,7 @@ class _Reader:
         # Whatever comes first belongs to a list that has items only.
         self._lists.append(_List(ordered, start, len(str(start + items - 1))))
 
-    def _open_item(self) -> None:
+    def _open_item(self, line: int) -> None:
         current = self._lists[-1]
         if current.ordered:
             marker = f"{current.number:>{current.digits}}. "
@@ -236,12 +267,12 @@ class _Reader:
             depth = sum(not each.ordered for each in self._lists) - 1
             marker = _BULLETS[depth % len(_BULLETS)] + " "
         rest = (Span(" " * len(marker)),)
-        self._containers.append(_Container((Span(marker, "secondary"),), rest))
+        self._containers.append(_Container((Span(marker, "secondary"),), rest, line))
 
     def _close_container(self) -> None:
         container = self._containers[-1]
         if not container.begun:
-            self._add(Prose([StyledLine(-1, ())]))
+            self._add(Prose([StyledLine(container.line, ())]))
         self._containers.pop()
 
     def _add(self, part: Part) -> None:

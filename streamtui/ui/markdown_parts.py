@@ -52,8 +52,16 @@ class Prefix(NamedTuple):
 class Part(Protocol):
     """A paragraph, a block of code, a table, a rule."""
 
+    @property
+    def line(self) -> int:
+        """The source line of its first row."""
+
     def rows(self, width: int, prefix: Prefix) -> list[Row]:
         """Rows no wider than `width`, prefix included."""
+
+    def between(self, first: int, end: int) -> "Part | None":
+        """What comes from the source lines from `first` to before `end`; what cannot be cut is
+        where it begins."""
 
 
 class StyledLine(NamedTuple):
@@ -66,6 +74,11 @@ class Prose(NamedTuple):
     """A paragraph or heading; the author's line ends are kept, as in a poem."""
 
     lines: list[StyledLine]
+    """At least one."""
+
+    @property
+    def line(self) -> int:
+        return self.lines[0].line
 
     def rows(self, width: int, prefix: Prefix) -> list[Row]:
         rows: list[Row] = []
@@ -74,6 +87,10 @@ class Prose(NamedTuple):
             rows += wrap_spans(spans, width, line=line, first=first, rest=prefix.rest)
         return rows
 
+    def between(self, first: int, end: int) -> "Prose | None":
+        lines = [each for each in self.lines if first <= each.line < end]
+        return Prose(lines) if lines else None
+
 
 class Rule(NamedTuple):
     line: int
@@ -81,6 +98,9 @@ class Rule(NamedTuple):
     def rows(self, width: int, prefix: Prefix) -> list[Row]:
         room = width - sum(len(span.text) for span in prefix.first)
         return [Row((*prefix.first, Span("─" * max(room, 1), "muted")), self.line)]
+
+    def between(self, first: int, end: int) -> "Rule | None":
+        return self if first <= self.line < end else None
 
 
 @dataclass
@@ -98,6 +118,16 @@ class Code:
     def _styled(self) -> list[list[Span]]:
         # A lexer takes longer than all else; another width needs the same.
         return highlight(self.lines, self.language)
+
+    def between(self, first: int, end: int) -> "Code | None":
+        start, stop = max(first - self.line, 0), max(end - self.line, 0)
+        lines = self.lines[start:stop]
+        if not lines or len(lines) == len(self.lines):
+            return self if lines else None
+        part = Code(lines, self.language, self.line + start, self.goes_on or start > 0)
+        # What a line of code is depends on the lines before it.
+        part._styled = self._styled[start:stop]
+        return part
 
     def rows(self, width: int, prefix: Prefix) -> list[Row]:
         fill = "on-code-background"

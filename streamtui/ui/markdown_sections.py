@@ -13,6 +13,7 @@ from typing import NamedTuple
 from streamtui.ui.stretches import is_long, seam
 
 SECTION_CHARS = 8_192
+SLICE_CHARS = 1_024
 MOST_CHARS = 3 * SECTION_CHARS
 """Longer paragraphs and lists are cut between two lines."""
 VERY_MOST_CHARS = 4 * SECTION_CHARS
@@ -48,6 +49,39 @@ class Section(NamedTuple):
     """How many characters of its first line the section before has."""
     is_plain: bool = False
     """A part of a line that is too long to look for markup in it."""
+
+
+class Slice(NamedTuple):
+    """Some lines of a section, laid out together."""
+
+    first: int
+    """Their numbers in the whole text: from `first` to before `end`."""
+    end: int
+    chars: int
+    is_later: bool
+    """Another slice of the section comes before."""
+
+    @property
+    def line_count(self) -> int:
+        """How many lines."""
+        return self.end - self.first
+
+
+def slices(section: Section) -> Iterator[Slice]:
+    """A section in pieces that take no long to lay out, though it can only be read as a whole."""
+    size = len(section.text)
+    wanted = size // max(size // SLICE_CHARS, 1)
+    first = last = section.first_line
+    chars = 0
+    in_table = False
+    for last, line in enumerate(section.text.split("\n"), first):
+        # It stays whole: its columns are as wide as all of its lines want.
+        in_table = bool(line.strip()) and (in_table or "|" in line)
+        if chars >= wanted and not in_table:
+            yield Slice(first, last, chars, is_later=first > section.first_line)
+            first, chars = last, 0
+        chars += len(line) + 1
+    yield Slice(first, last + 1, chars, is_later=first > section.first_line)
 
 
 class Fence(NamedTuple):

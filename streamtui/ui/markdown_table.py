@@ -30,6 +30,10 @@ class Table(NamedTuple):
     goes_on: bool = False
     """The header was shown before: these are more lines of the same table."""
 
+    @property
+    def line(self) -> int:
+        return self.header.line
+
     def rows(self, width: int, prefix: Prefix) -> list[Row]:
         indent = sum(cell_len(span.text) for span in prefix.rest)
         columns = len(self.aligns)
@@ -75,6 +79,10 @@ class Table(NamedTuple):
                 rows += wrap_spans(spans, width, line=line.line, first=first, rest=prefix.rest)
             rows.append(Row(prefix.rest))
         return rows[:-1]
+
+    def between(self, first: int, end: int) -> "Table | None":
+        # All of its lines have a say in how wide its columns are.
+        return self if first <= self.line < end else None
 
 
 def fit_columns(natural: list[int], room: int) -> list[int]:

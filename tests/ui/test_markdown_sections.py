@@ -1,5 +1,6 @@
 """Long Markdown is cut where it does no harm, and is cut in any case."""
 
+from itertools import pairwise, zip_longest
 from typing import Any
 from unittest import mock
 
@@ -53,13 +54,11 @@ def shown(source: str, width: int = 60) -> list[str]:
     return [row.text for block in markdown_blocks(source, gap=0) for row in block.rows(width)]
 
 
-def body(section: Section, text: str) -> str:
-    """A section without the lines that it repeats, and without those that only end it."""
+def body(section: Section, following: Section | None) -> str:
+    """A section without the lines that it repeats, and without the one that only ends it."""
     lines = section.text.split("\n")[section.head_lines :]
-    whole = "\n".join(lines)
-    if whole and whole not in text:
-        whole = "\n".join(lines[:-1])
-    return whole
+    code_goes_on = following is not None and following.head_lines == 1
+    return "\n".join(lines[:-1] if code_goes_on else lines)
 
 
 @given(LINES)
@@ -71,8 +70,8 @@ def test_sections_are_the_text_in_order(lines: list[str]) -> None:
     ):
         sections = list(split_sections(text))
     position = 0
-    for section in sections:
-        part = body(section, text)
+    for section, following in zip_longest(sections, sections[1:]):
+        part = body(section, following)
         assert text.startswith(part, position)
         if section.head_lines:
             assert section.goes_on
@@ -95,6 +94,20 @@ def test_nothing_is_lost_where_a_text_is_cut(lines: list[str], width: int) -> No
         cut = "".join(shown(text, width))
     for word in ("prose", "heading", "item", "nested", "number", "quote"):
         assert cut.count(word) >= text.count(word)
+
+
+@given(LINES, st.integers(20, 60))
+def test_a_section_looks_the_same_however_it_is_sliced(lines: list[str], width: int) -> None:
+    text = "\n".join(lines)
+    whole = [row for block in markdown_blocks(text, gap=0) for row in block.rows(width)]
+    with mock.patch.object(markdown_sections, "SLICE_CHARS", 40):
+        blocks = markdown_blocks(text, gap=0)
+        assert [row for block in blocks for row in block.rows(width)] == whole
+        starts = [(block.first_line, block.first_offset) for block in blocks]
+        assert starts == sorted(set(starts))
+    for block, following in pairwise(blocks):
+        named = [row.line for row in block.rows(width) if row.line >= 0]
+        assert all(block.first_line <= line < following.first_line for line in named)
 
 
 @pytest.mark.parametrize(
