@@ -7,7 +7,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
@@ -167,9 +167,13 @@ class Attempt:
 
     async def _send(self, request: Request, watch: Watch) -> None:
         sending = self._tools.transport.open(self._endpoint, request, self._tell_sent)
-        async with sending as response:
-            with self._tools.traffic.streaming():
-                await self._receive(request, response, watch)
+        try:
+            async with sending as response:
+                with self._tools.traffic.streaming():
+                    await self._receive(request, response, watch)
+        finally:
+            # It knows us too: neither would go before somebody looks for such pairs.
+            self._response = None
 
     async def _receive(self, request: Request, response: Response, watch: Watch) -> None:
         self._response = response
@@ -190,16 +194,17 @@ class Attempt:
         await self._read(response, watch)
 
     async def _read(self, response: Response, watch: Watch) -> None:
-        async for data in response.chunks():
-            watch.saw_bytes()
-            if self._take(self._reader.feed(data)):
-                watch.saw_model()
-            self._count(data)
-            if self._reader.complete:
-                watch.wind_down()
-            if self._reader.ended:
-                await response.drain()
-                break
+        async with aclosing(response.chunks()) as chunks:
+            async for data in chunks:
+                watch.saw_bytes()
+                if self._take(self._reader.feed(data)):
+                    watch.saw_model()
+                self._count(data)
+                if self._reader.complete:
+                    watch.wind_down()
+                if self._reader.ended:
+                    await response.drain()
+                    break
 
     def _count(self, data: bytes) -> None:
         """An answer without an end fills any memory."""
@@ -228,7 +233,8 @@ class Attempt:
 
     def _tell_response(self, response: Response) -> None:
         headers = response.headers
-        self._publish(ResponseStarted(response.status, request_id(headers), kept_headers(headers)))
+        head = ResponseStarted(response.status, request_id(headers), kept_headers(headers))
+        self._publish(self._confidential.head(head))
 
     def _tell_stall(self, silent_for: float) -> None:
         self._publish(StreamStalled(silent_for, self._endpoint.timeouts.idle))
