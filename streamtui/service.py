@@ -4,6 +4,7 @@ It belongs to no terminal: neither a closed one nor a console that is killed end
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -23,8 +24,11 @@ from streamtui.logs import default_log_path, log_to_file
 
 GRACE_SECONDS = 2.0
 """How long an engine waits, with nothing to do and nobody attached, before it ends."""
+UNSAVED_SECONDS = 3600.0
+"""The same while the disk takes nothing: what waits for it is nowhere else."""
 LOOK_SECONDS = 1.0
 """Between two looks whether its socket is still where consoles look for it."""
+TIDY_SECONDS = 60.0
 
 
 def main(arguments: list[str]) -> None:
@@ -57,8 +61,9 @@ class _Service:
         await server.start(path)
 
         def begin() -> None:
-            engine.spawn(_end_when_alone(engine, server), "end when alone")
+            engine.spawn(_end_when_alone(engine, server, journal), "end when alone")
             engine.spawn(_stay_reachable(engine, server), "stay reachable")
+            engine.spawn(_stay_small(engine), "stay small")
             os.write(ready, b"+")
             os.close(ready)
 
@@ -81,10 +86,14 @@ class _Service:
         return Journal(default_journal_path() if self._keep == "disk" else None, bus, tell)
 
 
-async def _end_when_alone(engine: Engine, server: HostServer) -> None:
+async def _end_when_alone(engine: Engine, server: HostServer, journal: Journal | None) -> None:
     """An engine with nothing to do and nobody attached is only in the way."""
+    alone_for = 0.0
     while not await engine.stops_within(GRACE_SECONDS):
-        if not server.consoles and not engine.live:
+        is_alone = not server.consoles and not engine.live
+        alone_for = alone_for + GRACE_SECONDS if is_alone else 0.0
+        unsaved = journal is not None and journal.is_failing
+        if alone_for > (UNSAVED_SECONDS if unsaved else 0.0):
             engine.stop()
 
 
@@ -92,6 +101,12 @@ async def _stay_reachable(engine: Engine, server: HostServer) -> None:
     """An engine that nobody can reach is lost to its user."""
     while not await engine.stops_within(LOOK_SECONDS):
         await server.listen_again()
+
+
+async def _stay_small(engine: Engine) -> None:
+    """An error and the frames that it passed hold each other, and the request between them."""
+    while not await engine.stops_within(TIDY_SECONDS):
+        gc.collect()
 
 
 if __name__ == "__main__":

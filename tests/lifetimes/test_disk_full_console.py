@@ -3,14 +3,17 @@
 import os
 import resource
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.lifetimes.home import PROMPT, Home, assert_all_is_kept
+from streamtui.service import GRACE_SECONDS
+from tests.lifetimes.home import PROMPT, Home, assert_all_is_kept, until_gone
 from tests.lifetimes.terminal import STREAMTUI, panes, terminal
 
 COUNT = 4
@@ -67,10 +70,30 @@ def test_a_full_disk_is_told_on_screen_and_all_is_saved_once_there_is_room(
     stream_through(home, fill, filler.unlink)
 
 
+def allow(home: Home, size: int) -> None:
+    """From now on the engine may write files of so many bytes."""
+    resource.prlimit(home.engine(), resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
 def test_files_that_may_not_grow_are_told_on_screen_and_all_is_saved_once_they_may(
     home: Home,
 ) -> None:
-    def allow(size: int) -> None:
-        resource.prlimit(home.engine(), resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    stream_through(home, lambda: allow(home, 4096), lambda: allow(home, resource.RLIM_INFINITY))
 
-    stream_through(home, lambda: allow(4096), lambda: allow(resource.RLIM_INFINITY))
+
+def test_an_engine_that_could_not_save_all_of_it_stays_until_it_can(home: Home) -> None:
+    home.let_talk(rate=20)
+    with terminal(home, *STREAMTUI, *panes(COUNT), "-p", PROMPT) as shown:
+        shown.wait_for_text(f"{COUNT} live")
+        allow(home, 4096)
+        shown.wait_for_text(BANNER)
+        home.let_end()
+        shown.wait_for(lambda text: text.count("✓ talk") == COUNT, "all of them done")
+        engine = home.engine()
+        shown.signal(signal.SIGTERM)
+        shown.wait_for_exit()
+    time.sleep(2.5 * GRACE_SECONDS)
+    assert home.engines == [engine]
+    allow(home, resource.RLIM_INFINITY)
+    until_gone(engine)
+    assert_all_is_kept(home, COUNT)
