@@ -106,7 +106,7 @@ class BusDoors(Doors):
         wake: Callable[[], object],
         *,
         session_ids: Collection[str] | None = None,
-        from_start: bool = False,
+        **_: object,
     ) -> Subscription:
         return self.bus.subscribe(wake, session_ids)
 

@@ -56,14 +56,13 @@ def run(
     session_id: str = "s",
     at: Iterable[float] = (),
     replaces: str = "",
-    first_seq: int = 1,
 ) -> list[Event]:
     """The events of a run, the first of them its start; `at` are the seconds of the others."""
     moments = [0.0, *at] if at else [0.1 * number for number in range(len(bodies) + 1)]
     all_bodies = [started(prompt, replaces=replaces), *bodies]
     return [
-        Event(first_seq + number, STARTED + moment, 100.0 + moment, session_id, run_id, body)
-        for number, (moment, body) in enumerate(zip(moments, all_bodies, strict=True))
+        Event(number, STARTED + moment, 100.0 + moment, session_id, run_id, body)
+        for number, (moment, body) in enumerate(zip(moments, all_bodies, strict=True), 1)
     ]
 
 

@@ -9,7 +9,7 @@ from streamtui.ui.search import Search, Standing
 
 _WORTH_JUMPING = 4
 """Rows from which on a view jumps; a smaller one costs little and needs all its room."""
-_MEASURED_AT_ONCE = 2
+_MEASURED_AT_ONCE = 8
 """Blocks that are laid out in one go only to count their rows."""
 _MEASURE_SECONDS = 0.1
 SCAN_PAUSE = 0.04

@@ -53,6 +53,7 @@ GOAL = "goal lag p95 ≤ 10 ms, ≤ 15 µs, memory flat"
 ENGINE_SESSIONS = 64
 WITH_PROMPT = ("console", "engine")
 ECHO_SECONDS = 2.0
+CROWDING_SECONDS = 3.0
 WORK_SECONDS = 0.005
 PATIENCE = 60.0
 """Seconds for a program to start, and to end when it is behind."""
@@ -113,10 +114,10 @@ def _steady(samples: Sequence[tuple[float, float]]) -> float:
     return (after - before) / max(ended - began, 0.1)
 
 
-def crowding(seconds: float = 3.0) -> tuple[float, float]:
+def crowding() -> tuple[float, float]:
     """How long 5 ms of work take on this machine now, p50 and p95 in milliseconds."""
     taken = []
-    end = time.monotonic() + seconds
+    end = time.monotonic() + CROWDING_SECONDS
     while time.monotonic() < end:
         began, cpu = time.monotonic(), time.thread_time()
         while time.thread_time() - cpu < WORK_SECONDS:

@@ -3,7 +3,7 @@
 import gc
 import itertools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -196,13 +196,7 @@ class FeedDoors(Doors):
         if isinstance(command, OpenSession) and self._feed is not None:
             self._feed.open(command.session_id)
 
-    def subscribe(
-        self,
-        wake: Callable[[], object],
-        *,
-        session_ids: Collection[str] | None = None,
-        from_start: bool = False,
-    ) -> Subscription:
+    def subscribe(self, wake: Callable[[], object], **_: object) -> Subscription:
         self._feed = Feed(self._load, self._taken, wake)
         return self._feed
 

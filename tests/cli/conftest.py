@@ -112,8 +112,8 @@ class Pipe:
         self.reading, self.writing = os.pipe()
         self._ends = {self.reading, self.writing}
 
-    def output(self, *, is_terminal: bool = False) -> Output:
-        return Output(self.writing, is_terminal=is_terminal)
+    def output(self) -> Output:
+        return Output(self.writing, is_terminal=False)
 
     def fill(self) -> int:
         """Leave no room; returns how many bytes it took."""

@@ -47,17 +47,10 @@ class Run:
             for name in scripts
         ]
 
-    def into(self, output: Output, separator: str = "") -> int:
+    def into(self, output: Output) -> int:
         """The exit code."""
-        printer = TextPrinter(output, self.answers, separator)
-        return stream(
-            "hi",
-            self.answers,
-            output,
-            printer,
-            by_chunk=bool(separator),
-            engine=closing(self.doors),
-        )
+        printer = TextPrinter(output, self.answers)
+        return stream("hi", self.answers, output, printer, engine=closing(self.doors))
 
 
 def test_the_answer_reaches_the_reader(pipe: Pipe) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from textual.message import Message
 from textual.pilot import Pilot
 
-from streamtui.config import Config, Endpoint
+from streamtui.config import Endpoint
 from streamtui.engine.host import EngineThread
 from streamtui.ui.app import StreamTUIApp
 from tests.scripted import no_demo
@@ -37,20 +37,13 @@ class LiveConsole(Console):
 @asynccontextmanager
 async def live_console(
     *opening: Endpoint,
-    prompt: str = "hi",
     size: tuple[int, int] = (160, 40),
-    config: Config | None = None,
     hook: Callable[[Message], None] | None = None,
 ) -> AsyncIterator[LiveConsole]:
-    """A pane for each endpoint, all asked `prompt` at once; `hook` sees each message that is
-    handled."""
+    """A pane for each endpoint, all asked at once; `hook` sees each message that is handled."""
     engine = EngineThread(no_demo)
     app = StreamTUIApp(
-        engine,
-        config or configuration(*opening),
-        opening=opening,
-        prompt=prompt,
-        host="build-07",
+        engine, configuration(*opening), opening=opening, prompt="hi", host="build-07"
     )
     async with app.run_test(size=size, notifications=True, message_hook=hook) as pilot:
         console = LiveConsole(app, engine, pilot)

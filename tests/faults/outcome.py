@@ -102,11 +102,11 @@ def rows_of(pane: PaneState, width: int = 160) -> list[str]:
     return [row.text for row in document.rows_from(document.start(), 10_000)]
 
 
-def check_grammar(message: str, endpoint: str = "mirror") -> None:
+def check_grammar(message: str) -> None:
     """A notice names endpoint, cause, what was kept and what to do, in words for people."""
     match = _GRAMMAR.fullmatch(message)
     assert match, message
-    assert match["endpoint"] == endpoint
+    assert match["endpoint"] == "mirror"
     assert match["cause"].strip()
     assert not _CLASS_NAME.search(message), message
     assert "?" not in match["cause"].partition("://")[2], message

@@ -152,10 +152,10 @@ def _environ(pid: int) -> list[bytes]:
         return []
 
 
-def until_gone(pid: int, seconds: float = DEADLINE) -> float:
+def until_gone(pid: int) -> float:
     """Wait for the end of a process; returns how many seconds that took."""
     began = time.monotonic()
-    until(lambda: state_of(pid) in {"", "Z"}, f"process {pid} is gone", seconds)
+    until(lambda: state_of(pid) in {"", "Z"}, f"process {pid} is gone")
     return time.monotonic() - began
 
 

@@ -133,9 +133,9 @@ def terminal(
         shown.close()
 
 
-def panes(count: int, endpoint: str = "talk") -> Sequence[str]:
+def panes(count: int) -> Sequence[str]:
     """The options for so many panes."""
-    return [argument for _ in range(count) for argument in ("-e", endpoint)]
+    return ["-e", "talk"] * count
 
 
 def _lasting(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Doors without an engine: commands are noted, events are emitted by the test."""
 
 import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 from streamtui.config import Endpoint
 from streamtui.engine.doors import (
@@ -138,11 +138,7 @@ class ScriptedDoors(Doors):
                 self.emit(session_id, SessionClosed())
 
     def subscribe(
-        self,
-        wake: Callable[[], object],
-        *,
-        session_ids: Collection[str] | None = None,
-        from_start: bool = False,
+        self, wake: Callable[[], object], *, from_start: bool = False, **_: object
     ) -> Subscription:
         subscription = ScriptedSubscription(wake)
         if from_start:
