@@ -30,6 +30,7 @@ MAX_ERROR_BODY_BYTES = 65536
 ERROR_BODY_SECONDS = 5.0
 DRAIN_SECONDS = 0.1
 """How long the end of a body is waited for after the last frame, to keep the connection."""
+READ_BYTES = 64 * 1024
 
 
 class Response(Protocol):
@@ -113,6 +114,8 @@ class AiohttpTransport:
         """Send a request; see Transport."""
         sending = _Sending(endpoint, proxy_for(endpoint), request, on_sent)
         response = await self._send(sending)
+        if response.connection is not None:
+            shorten_reads(response.connection.transport)
         try:
             yield _AiohttpResponse(response, endpoint, sending.proxy)
         finally:
@@ -154,6 +157,16 @@ class AiohttpTransport:
         if trust not in self._contexts:
             self._contexts[trust] = client_context(endpoint.tls)
         return self._contexts[trust]
+
+
+def shorten_reads(transport: asyncio.BaseTransport | None) -> None:
+    """Read so much at once that there is memory for it at hand.
+
+    asyncio asks for 256 KiB each time, and the C library fetches that from the system and gives it
+    back: with a token in each read that takes ten times as long as the read itself.
+    """
+    if hasattr(transport, "max_size"):
+        setattr(transport, "max_size", READ_BYTES)  # noqa: B010
 
 
 class _Sending:

@@ -12,7 +12,7 @@ import pytest
 from streamtui.config import Endpoint, Timeouts
 from streamtui.engine.doors import Cancel, OpenSession, Send
 from streamtui.engine.host import wire
-from streamtui.engine.transport import AiohttpTransport
+from streamtui.engine.transport import READ_BYTES, AiohttpTransport, shorten_reads
 from streamtui.event_words import describe
 from streamtui.events import (
     Chunk,
@@ -232,6 +232,16 @@ def unreachable() -> Iterator[Callable[[], set[str]]]:
     gc.set_debug(0)
     gc.garbage.clear()
     gc.enable()
+
+
+async def test_asyncio_can_be_told_how_much_to_read_at_once() -> None:
+    loop = asyncio.get_running_loop()
+    async with fault_server([]) as server:
+        transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", server.port)
+        assert getattr(transport, "max_size", 0) > READ_BYTES
+        shorten_reads(transport)
+        assert vars(transport)["max_size"] == READ_BYTES
+        transport.abort()
 
 
 async def test_a_run_that_has_ended_goes_with_its_request_and_all_its_chunks(
