@@ -21,7 +21,7 @@ from streamtui.engine.reports import Answer
 from streamtui.errors import RunError
 from streamtui.events import Event
 
-TICK_SECONDS = 0.02
+TICK_SECONDS = 0.04
 """Between two messages with events: each costs the console a wake-up, and people see no faster."""
 MERGE_AFTER = 256
 """Events that wait for a console before the chunks of a run are merged."""
