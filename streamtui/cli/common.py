@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from streamtui.cli.output import say
+from streamtui.cli.output import Trouble, say
 
 if TYPE_CHECKING:
     from streamtui.config import Config
     from streamtui.engine.doors import Doors
+    from streamtui.engine.host.client import EngineMismatchError
 
 _CONFIG_PATH = "streamtui.config_path"
 
@@ -174,3 +175,13 @@ def engine_in_thread() -> "Doors":
 
     log_to_file(default_log_path())
     return EngineThread(start_demo)
+
+
+def in_the_way(error: "EngineMismatchError") -> Trouble:
+    """The words for an engine of another version, and for what it would cost to end it."""
+    return Trouble(f"{error}; {streaming(error.live)} there. {error.hint}.")
+
+
+def streaming(live: int) -> str:
+    """How many sessions are in the middle of an answer."""
+    return "1 session streams" if live == 1 else f"{live} sessions stream"

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from streamtui.cli import common
-from streamtui.cli.sessions import in_the_way
 
 if TYPE_CHECKING:
     from streamtui.engine.doors import Doors
@@ -68,7 +67,7 @@ class ConsoleEngine:
     def raise_mismatch(self) -> None:
         """Raises Trouble where an engine of another version is in the way."""
         if self._mismatch is not None:
-            raise in_the_way(self._mismatch)
+            raise common.in_the_way(self._mismatch)
 
     def _begin_to_look(self) -> "Doors":
         from streamtui.engine.host.late import LateDoors

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamtui.engine.doors import Query
-    from streamtui.engine.host.client import EngineMismatchError
     from streamtui.engine.reports import Answer, SessionSummary
 
 _COLUMNS = ("SESSION", "STATE", "ENDPOINT", "RUNS", "PROMPT")
@@ -90,7 +89,7 @@ def _stop_engine(force: bool) -> int:
     if stopped is None:
         say("No engine runs.")
     elif not stopped.ends:
-        words = f"{_streaming(stopped.live)}. --force ends them all the same"
+        words = f"{common.streaming(stopped.live)}. --force ends them all the same"
         raise Trouble(f"{words}; what they received is kept.")
     else:
         say("The engine has ended. What it received is kept.")
@@ -137,18 +136,9 @@ def ask(query: "Query") -> "Answer | None":
     try:
         answer = ask_running(query)
     except EngineMismatchError as error:
-        raise in_the_way(error) from error
+        raise common.in_the_way(error) from error
     except RunError as error:
         raise Trouble(error.info().words) from error
     if isinstance(answer, NotFound | Unanswered) and answer.error:
         raise Trouble(answer.error.words)
     return answer
-
-
-def in_the_way(error: "EngineMismatchError") -> Trouble:
-    """The words for an engine of another version, and for what it would cost to end it."""
-    return Trouble(f"{error}; {_streaming(error.live)} there. {error.hint}.")
-
-
-def _streaming(live: int) -> str:
-    return "1 session streams" if live == 1 else f"{live} sessions stream"
