@@ -80,7 +80,7 @@ def plot(samples: list[Sample]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT + 2 * EDGE}">',
         f'<rect width="{WIDTH}" height="{HEIGHT + 2 * EDGE}" fill="white"/>',
-        '<g font-family="sans-serif" font-size="12">',
+        '<g font-family="sans-serif" font-size="11">',
     ]
     for number, (name, color, values) in enumerate(lines):
         top = max(values)
@@ -91,7 +91,7 @@ def plot(samples: list[Sample]) -> str:
         )
         parts.append(f'<polyline points="{points}" fill="none" stroke="{color}"/>')
         words = f"{name}: {values[0]:.3g} at first, {values[-1]:.3g} at last"
-        parts.append(f'<text x="{EDGE + 190 * number}" y="24" fill="{color}">{words}</text>')
+        parts.append(f'<text x="{EDGE + 200 * number}" y="24" fill="{color}">{words}</text>')
     base = EDGE + HEIGHT
     parts.append(f'<path d="M{EDGE} {EDGE}V{base}H{WIDTH - EDGE}" fill="none" stroke="#888"/>')
     parts.append(f'<text x="{WIDTH - 2 * EDGE}" y="{base + 20}">{most:.0f} minutes</text>')
