@@ -4,6 +4,7 @@ import pytest
 
 from streamtui.engine.doors import Cancel
 from streamtui.events import Chunk, ReasoningDelta
+from streamtui.ui.line_input import LineInput
 from streamtui.ui.search_field import SearchField
 from streamtui.ui.transcript import Transcript
 from tests.ui.harness import Console, console
@@ -195,6 +196,18 @@ async def test_c_asks_which_code_where_several_are_in_view(copied: list[tuple[st
         assert copied.pop() == ("def f():\n    return 1", "code block")
         await c.press("c", "escape")
         assert copied == []
+
+
+async def test_no_code_has_a_number_of_any_length(copied: list[tuple[str, str]]) -> None:
+    async with console(1, prompt="hello") as c:
+        await answered(c, CODE)
+        await c.press("tab", "g", "c")
+        await c.until_shown("copy which code block?")
+        c.app.screen.query_one(LineInput).value = "2" * 5_000
+        await c.settle()
+        await c.press("enter")
+        assert copied == []
+        await c.until_shown("copy which code block?")
 
 
 async def test_code_that_still_comes_can_be_copied(copied: list[tuple[str, str]]) -> None:

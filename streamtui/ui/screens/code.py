@@ -10,6 +10,8 @@ from streamtui.ui.screens.chooser import Choice, Chooser
 
 LANGUAGE_CELLS = 12
 _SEEN_CHARS = 60
+_MOST_DIGITS = 9
+"""What is pasted may have more than `int` reads."""
 
 
 class CodeChooser(Chooser):
@@ -26,7 +28,7 @@ class CodeChooser(Chooser):
     def matching(self, text: str) -> list[Choice]:
         """The row of that number, or else those with all words."""
         number = text.strip()
-        if number.isdecimal():
+        if number.isdecimal() and len(number) <= _MOST_DIGITS:
             rows = [choice for choice in self._choices if choice.value == str(int(number) - 1)]
             return rows or super().matching(text)
         return super().matching(text)
