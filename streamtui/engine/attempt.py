@@ -122,7 +122,7 @@ class Attempt:
 
         Whatever becomes of it, the attempt has then to go on or to be concluded.
         """
-        self._response = self.headers = None
+        self.headers = None
         watch = Watch(
             self._endpoint.timeouts,
             on_stall=self._tell_stall,
