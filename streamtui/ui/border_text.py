@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from math import ceil
 from typing import NamedTuple
 
-from rich.cells import cell_len, split_graphemes
+from rich.cells import cell_len
 
 from streamtui.safe_text import safe_line
 from streamtui.ui.figures import cost, elapsed, rate, sparkline, tokens, ttft
 from streamtui.ui.pane_state import GLYPHS, PaneState, Phase, Tag, is_stood_in_for, model_name
-
-Segment = tuple[str, str]
-"""Text, and the role that gives it its style."""
+from streamtui.ui.words import Words, padded, shorten, width_of
 
 _NAME_LIMIT = 200
 _SHORTEST_MODEL = 3
@@ -35,33 +33,13 @@ _HOUR = 3600
 class BorderText(NamedTuple):
     """Both ends of a border line, one space beside the border's own line included."""
 
-    left: list[Segment]
-    right: list[Segment]
+    left: Words
+    right: Words
 
 
 def phase_role(phase: Phase) -> str:
     """The theme's name for a phase's colour."""
     return f"state-{phase.replace(' ', '-')}"
-
-
-def shorten(text: str, cells: int) -> str:
-    """Text that fits, its tail given up for an ellipsis; no character is cut in half."""
-    if cell_len(text) <= cells:
-        return text
-    room = cells - 1
-    kept = 0
-    for _start, end, width in split_graphemes(text)[0]:
-        room -= width
-        if room < 0:
-            break
-        kept = end
-    return text[:kept].rstrip() + "…" if cells > 0 else ""
-
-
-def padded(text: str, cells: int) -> str:
-    """Text in exactly so many cells."""
-    short = shorten(text, cells)
-    return short + " " * (cells - cell_len(short))
 
 
 def clock(seconds: float, *, tenths_until: float = 10.0) -> str:
@@ -125,10 +103,10 @@ def border_title(
     head = f"{number} "
     marks = _marks(pane, width)
     taken = cell_len(head) + len(glyph) + 1
-    if sum(cell_len(text) for text, _role in marks) + taken > width:
+    if width_of(marks) + taken > width:
         marks = []
-    room = width - taken - sum(cell_len(text) for text, _role in marks)
-    names: list[Segment] = []
+    room = width - taken - width_of(marks)
+    names: Words = []
     right = ""
     for words, least in _state_choices(pane, now, with_rate=with_rate):
         right = f" {words} " if words else ""
@@ -181,7 +159,7 @@ def _short_rate(pane: PaneState, now: float) -> str:
     return f"{rate(pane, now):.0f}/s"
 
 
-def _marks(pane: PaneState, width: int) -> list[Segment]:
+def _marks(pane: PaneState, width: int) -> Words:
     """What has to be known of a pane for as long as it is so, however narrow it is."""
     tags = [
         _UNCHECKED if pane.insecure else None,
@@ -192,7 +170,7 @@ def _marks(pane: PaneState, width: int) -> list[Segment]:
     return [(f"{tag.words if roomy else tag.short} ", tag.role) for tag in tags if tag is not None]
 
 
-def _names(pane: PaneState, room: int, least: _Least) -> list[Segment]:
+def _names(pane: PaneState, room: int, least: _Least) -> Words:
     """Endpoint and model, a blank after each; nothing where too little of them would be left."""
     endpoint = safe_line(pane.endpoint, limit=_NAME_LIMIT)
     if is_stood_in_for(pane):
@@ -218,7 +196,7 @@ def tile_lines(
     lines: int,
     *,
     with_endpoint: bool = True,
-) -> list[list[Segment]]:
+) -> list[Words]:
     """A pane too small to be read, in so many rows of `width` cells.
 
     ` 7 ● openai gpt-4o  3.2s 87/s`, the figures in a second row where there is one. `number` is as
@@ -298,7 +276,7 @@ class _Part(NamedTuple):
 def border_subtitle(pane: PaneState, now: float, width: int) -> BorderText:
     """` ttft 0.31s · 87 tok/s ▂▃▅▆▇ · 12→241 tok · $0.0004 `, or the way to the endpoint before."""
     parts = _figures(pane, now) or _preparations(pane)
-    while parts and _length(parts) > width:
+    while parts and width_of(_join(parts)) > width:
         if len(parts) == 1:
             only = parts[0]
             text = shorten(only.text, width - 2)
@@ -308,12 +286,8 @@ def border_subtitle(pane: PaneState, now: float, width: int) -> BorderText:
     return BorderText(_join(parts), [])
 
 
-def _length(parts: list[_Part]) -> int:
-    return sum(cell_len(text) for text, _role in _join(parts))
-
-
-def _join(parts: list[_Part]) -> list[Segment]:
-    segments: list[Segment] = []
+def _join(parts: list[_Part]) -> Words:
+    segments: Words = []
     for index, part in enumerate(parts):
         segments.append((part.joint if index else " ", "muted"))
         segments.append((part.text, part.role))

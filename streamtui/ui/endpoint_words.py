@@ -13,8 +13,8 @@ from streamtui.config import EMBEDDED_DEMO_URL, Endpoint
 from streamtui.engine.reports import ProbeReport, Stage
 from streamtui.engine.routes import address_words, is_secure, proxy_for, route_words
 from streamtui.safe_text import safe_line
-from streamtui.ui.border_text import Segment, clock
-from streamtui.ui.words import GAP, Words, fitted, row_of, ruled, width_of
+from streamtui.ui.border_text import clock
+from streamtui.ui.words import GAP, Segment, Words, fitted, row_of, ruled, width_of
 
 UNCHECKED = (
     "certificates are not checked (verify = false): whoever sits on the way can read the key and"

@@ -14,11 +14,12 @@ from textual.message import Message
 from streamtui.event_words import Severity
 from streamtui.events import Event
 from streamtui.safe_text import safe_line
-from streamtui.ui.border_text import BorderText, Segment, padded, shorten
+from streamtui.ui.border_text import BorderText
 from streamtui.ui.lines import LineView
 from streamtui.ui.log_store import Entry, LogStore
 from streamtui.ui.log_words import payload, severity
 from streamtui.ui.rows import Row, Span, drawable
+from streamtui.ui.words import Words, padded, shorten
 
 CAPACITY = 20_000
 SCANNED_AT_ONCE = 2_000
@@ -151,7 +152,7 @@ class EventLog(LineView):
 
     def border_text(self) -> BorderText:
         """What is seen, and how much of it: `events ─ all sessions`, `1,204 · follow`."""
-        left: list[Segment] = [("events ", "foreground bold"), (f"─ {self._scope()} ", "muted")]
+        left: Words = [("events ", "foreground bold"), (f"─ {self._scope()} ", "muted")]
         if self._filter:
             left.append((f"─ filter: {safe_line(self._filter, limit=60)} ", "state-queued"))
         seen, kept = self._live.count, self._live.end - self._live.first

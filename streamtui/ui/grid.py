@@ -18,14 +18,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from streamtui.ui.border_text import phase_role, shorten, tile_lines
+from streamtui.ui.border_text import phase_role, tile_lines
 from streamtui.ui.clock import Clock
 from streamtui.ui.desk import Desk
 from streamtui.ui.paint import Painted
 from streamtui.ui.pane import Pane
 from streamtui.ui.state import GLYPHS
 from streamtui.ui.tiling import Plan, plan
-from streamtui.ui.words import Words
+from streamtui.ui.words import Words, shorten
 
 TAB_NAME_CELLS = 16
 STARTING = "Starting …"

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from streamtui.engine.reports import RunSummary
 from streamtui.safe_text import safe_line
-from streamtui.ui.border_text import clock, phase_role, shorten
+from streamtui.ui.border_text import clock, phase_role
 from streamtui.ui.pane_state import GLYPHS, Phase
 from streamtui.ui.rows import drawable
-from streamtui.ui.words import GAP, Words, fitted, row_of, ruled, width_of
+from streamtui.ui.words import GAP, Words, fitted, row_of, ruled, shorten, width_of
 
 _PHASES: dict[str, Phase] = {
     "queued": "queued",

@@ -7,8 +7,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from streamtui.ui.border_text import Segment
 from streamtui.ui.lines import Palette
+from streamtui.ui.words import Segment
 
 
 class Painted(Widget):

@@ -12,14 +12,13 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from streamtui.safe_text import safe_line
-from streamtui.ui.border_text import shorten
 from streamtui.ui.box import FOCUS_ROLE, Box, Line
 from streamtui.ui.clock import STEADY_SECONDS, UNHURRIED_SECONDS, Clock
 from streamtui.ui.paint import Painted
 from streamtui.ui.pane_state import model_name
 from streamtui.ui.state import PaneState, border_subtitle, border_title
 from streamtui.ui.transcript import Transcript
-from streamtui.ui.words import Words, width_of
+from streamtui.ui.words import Words, shorten, width_of
 
 MOST_QUEUED_ROWS = 3
 ROOMY = 9

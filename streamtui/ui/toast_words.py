@@ -17,8 +17,8 @@ from streamtui.events import (
     RunFailed,
 )
 from streamtui.safe_text import safe_line
-from streamtui.ui.border_text import shorten
 from streamtui.ui.pane_state import PaneState, turn_of
+from streamtui.ui.words import shorten
 
 _TOAST_CAUSE_CELLS = 90
 _TOAST_HINT_CELLS = 60

@@ -5,15 +5,36 @@ All of them are safe to draw already.
 
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
+from rich.cells import cell_len, split_graphemes
 
-from streamtui.ui.border_text import Segment, shorten
+Segment = tuple[str, str]
+"""Text, and the role that gives it its style."""
 
 Words = list[Segment]
 """One line, or a paragraph before it is wrapped."""
 
 GAP = 2
 """Blanks between two columns."""
+
+
+def shorten(text: str, cells: int) -> str:
+    """Text that fits, its tail given up for an ellipsis; no character is cut in half."""
+    if cell_len(text) <= cells:
+        return text
+    room = cells - 1
+    kept = 0
+    for _start, end, width in split_graphemes(text)[0]:
+        room -= width
+        if room < 0:
+            break
+        kept = end
+    return text[:kept].rstrip() + "…" if cells > 0 else ""
+
+
+def padded(text: str, cells: int) -> str:
+    """Text in exactly so many cells."""
+    short = shorten(text, cells)
+    return short + " " * (cells - cell_len(short))
 
 
 def width_of(words: Iterable[Segment]) -> int:

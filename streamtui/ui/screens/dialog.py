@@ -7,9 +7,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from streamtui.ui.border_text import shorten
 from streamtui.ui.box import Box
-from streamtui.ui.words import Words
+from streamtui.ui.words import Words, shorten
 
 Answer = TypeVar("Answer")
 
