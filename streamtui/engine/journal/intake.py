@@ -51,54 +51,70 @@ class Arrivals(NamedTuple):
 
 
 class Intake:
-    """A listener of the bus; `wake` is called for the first event after a `drain`."""
+    """A listener of the bus; `wake` is called for the first event after a `drain`.
+
+    Chunks are taken without a lock, which would cost as much as all the rest: one thread publishes,
+    and what Python does to a list in one step, no other thread sees half done.
+    """
 
     def __init__(self, wake: Callable[[], object]) -> None:
         self._wake = wake
         self._lock = Lock()
+        """For all that is done in several steps."""
         self._values: list[Any] = []
+        """Always the same list."""
         self._whole: list[int] = []
         self._limit = MERGE_AFTER * _VALUES_OF_ONE
         self._lost = 0
         self._first: Event | None = None
+        """About the first of what waits."""
         self._first_ever: Event | None = None
 
     def offer(self, event: Event) -> None:
-        """Take an event. Never waits and never raises."""
-        body = event.body
-        content: _Taken = event
-        if type(body) is Chunk:
-            delta = body.deltas[0] if len(body.deltas) == 1 else None
-            content = delta.text if type(delta) is TextDelta else body
+        """Take an event. Never raises, and waits for no more than another thread's `drain`."""
         try:
-            with self._lock:
-                values = self._values
-                before = len(values)
+            values, body = self._values, event.body
+            if not values:
+                self._first = event
+            if type(body) is Chunk:
+                delta = body.deltas[0] if len(body.deltas) == 1 else None
+                content = delta.text if type(delta) is TextDelta else body
                 values += (event.run_id, event.seq, event.mono, content)
-                if content is event:
-                    self._whole.append(before + _CONTENT)
-                if not before:
-                    self._first = event
-                elif before > self._limit:
-                    self._merge()
-            if not before:
-                self._wake()
+            else:
+                with self._lock:
+                    self._whole.append(len(values) + _CONTENT)
+                    values += (event.run_id, event.seq, event.mono, event)
+            if not _VALUES_OF_ONE < len(values) <= self._limit:
+                self._look_up(values)
         except Exception:
             logger.exception("the journal could not take an event")
 
     def drain(self) -> Arrivals:
         """All that came since the last look."""
         with self._lock:
-            values, self._values = self._values, []
+            first = self._first
+            values = self._values[:]
+            # Meanwhile chunks may have come to its end, which woke nobody.
+            del self._values[: len(values)]
+            is_more = bool(self._values)
             whole, self._whole = self._whole, []
             lost, self._lost = self._lost, 0
-            first, self._first = self._first, None
             self._limit = MERGE_AFTER * _VALUES_OF_ONE
+        if is_more:
+            self._wake()
         if first is None:
             return Arrivals(values, whole, lost=lost)
         start = self._first_ever = self._first_ever or first
         clock = Clock(start.mono, first.time - first.mono, start.seq)
         return Arrivals(values, whole, clock, lost)
+
+    def _look_up(self, values: list[Any]) -> None:
+        if len(values) <= _VALUES_OF_ONE:
+            self._wake()
+            return
+        with self._lock:
+            if len(values) > self._limit:
+                self._merge()
 
     def _merge(self) -> None:
         """Fewer values that say the same; where there is far too much, what came last is lost."""
@@ -119,7 +135,7 @@ class Intake:
             else:
                 pile = piles[run_id] = [content]
                 rows.append((run_id, seq, mono, pile))
-        self._values = [part for *stamp, pile in rows for part in (*stamp, _joined(pile))]
+        self._values[:] = [part for *stamp, pile in rows for part in (*stamp, _joined(pile))]
         self._whole = [
             number * _VALUES_OF_ONE + _CONTENT
             for number, (*_, pile) in enumerate(rows)

@@ -1,4 +1,10 @@
+import sys
+import threading
 import tracemalloc
+from collections.abc import Callable, Iterator
+from itertools import count
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -22,6 +28,15 @@ def listening(wake: "list[int] | None" = None) -> tuple[Bus, Intake]:
     taken = Intake(lambda: wake.append(1) if wake is not None else None)
     bus.attach(taken)
     return bus, taken
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def chunk(text: str) -> Chunk:
@@ -67,6 +82,80 @@ def test_a_writer_that_cannot_be_woken_costs_nobody_an_event() -> None:
     bus.attach(taken)
     bus.publish("s", "r", chunk("a"))
     assert contents(taken.drain()) == [("r", "a")]
+
+
+@pytest.mark.usefixtures("restless")
+def test_another_thread_that_looks_only_when_it_is_woken_misses_nothing() -> None:
+    awake = threading.Event()
+    bus = Bus(lambda: 1000.0, lambda: 1.0)
+    taken = Intake(awake.set)
+    bus.attach(taken)
+    seen: list[tuple[str, int]] = []
+    whole = 0
+
+    def look() -> None:
+        nonlocal whole
+        while len(seen) < 6_000 and awake.wait(10):
+            awake.clear()
+            arrivals = taken.drain()
+            seen.extend((run_id, seq) for run_id, seq, _, _ in arrivals.rows())
+            whole += len(arrivals.whole)
+            assert all(type(arrivals.values[place]) is Event for place in arrivals.whole)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    for number in range(2_000):
+        for body in (chunk("a"), RequestSent(), chunk("b")):
+            bus.publish("s", str(number), body)
+        while number % 10 == 0 and looker.is_alive() and len(seen) < 3 * (number + 1):
+            pass
+    looker.join()
+    assert seen == [(str(number // 3), number + 1) for number in range(6_000)]
+    assert whole == 2_000
+
+
+def while_it_is_under_way(call: Callable[[], object], place: int, work: Callable[[], None]) -> bool:
+    """Call, and do some work at the given one of its steps; whether it has so many."""
+    left = place
+
+    def trace(frame: FrameType, what: str, _: object) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if what == "opcode":
+            left -= 1
+            if left == 0:
+                work()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return left <= 0
+
+
+def test_nothing_is_missed_that_comes_at_any_step_of_a_look() -> None:
+    for place in count(1):
+        woken: list[int] = []
+        bus, taken = listening(woken)
+        seen: list[tuple[str, object]] = []
+
+        def look(taken: Intake = taken, seen: list[tuple[str, object]] = seen) -> None:
+            seen += contents(taken.drain())
+
+        def come(bus: Bus = bus, woken: list[int] = woken) -> None:
+            woken.clear()
+            bus.publish("s", "r", chunk("b"))
+
+        bus.publish("s", "r", chunk("a"))
+        if not while_it_is_under_way(look, place, come):
+            break
+        assert woken or ("r", "b") in seen
+        look()
+        assert seen == [("r", "a"), ("r", "b")]
+    assert place > 20
 
 
 def test_for_a_writer_that_hangs_the_chunks_of_a_run_are_joined(
