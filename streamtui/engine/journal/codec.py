@@ -69,18 +69,20 @@ def decode_piece(piece: bytes | msgspec.Raw) -> list[Row]:
     return _rows_of(_list_of(1) + bytes(piece))
 
 
-def pack(pieces: Sequence[bytes | msgspec.Raw], *, small: bool = False) -> bytes:
-    """Encoded pieces of one run as a recording; `small` takes more time and less room."""
-    return zlib.compress(_list_of(len(pieces)) + b"".join(pieces), 6 if small else 1)
+def pack(pieces: Sequence[bytes | msgspec.Raw], level: int = 0) -> bytes:
+    """Encoded pieces of one run as a recording; zlib's `level` is from no time, 0, to little room,
+    9."""
+    return zlib.compress(_list_of(len(pieces)) + b"".join(pieces), level)
+
+
+def shrink(recording: bytes, level: int) -> bytes:
+    """The same recording in less room. Raises ValueError."""
+    return zlib.compress(_unzipped(recording), level)
 
 
 def unpack(recording: bytes) -> list[Row]:
     """The events of a recording. Raises ValueError."""
-    try:
-        data = zlib.decompress(recording)
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
-    return _rows_of(data)
+    return _rows_of(_unzipped(recording))
 
 
 def body_of(content: Content) -> Body:
@@ -123,6 +125,13 @@ def _text_of(content: Content) -> str:
     if isinstance(content, Chunk):
         return "".join(delta.text for delta in content.deltas if isinstance(delta, TextDelta))
     return ""
+
+
+def _unzipped(recording: bytes) -> bytes:
+    try:
+        return zlib.decompress(recording)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
 
 
 def _rows_of(pieces: bytes) -> list[Row]:

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from streamtui.engine.journal.codec import (
     answer_of,
     encode_piece,
     pack,
+    shrink,
     split_tick,
     unpack,
 )
@@ -35,9 +36,11 @@ FOLD_SECONDS = 2.0
 SLICE_SECONDS = 0.02
 _SMALL_BYTES = 64 * 1024
 """A log so short is shared out as soon as a run ends."""
-LONG_BYTES = 128 * 1024
+LONG_BYTES = 256 * 1024
 """A run that has more stays in the recordings that it has: to make one of them would take so long
 that what others receive meanwhile waits for the disk longer than it may."""
+_FAST, _SMALL = 1, 6
+"""Levels of zlib. What streams is not compressed: most of it is written anew when it ends."""
 _RECORDINGS_AT_ONCE = 50
 
 INTERRUPTED = ErrorInfo(
@@ -92,6 +95,8 @@ class Packing:
                 "SELECT key FROM run WHERE NOT packed AND state NOT IN ('queued', 'streaming')"
             )
         }
+        # A process that ends with some leaves them as they are, which takes only room.
+        self._long: list[int] = []
 
     def wrote(self, size: int, ended: Sequence[int]) -> None:
         """What came was written, as a row of the log if it has a size; these runs ended with it."""
@@ -148,6 +153,10 @@ class Packing:
         while ended := [run_key for run_key, log_key in self._ended.items() if log_key <= upto]:
             self._pack_some(ended)
             yield
+        while self._long:
+            for recording_key in self._recordings_of(self._long.pop()):
+                self._shrink(recording_key)
+                yield
 
     def _oldest(self) -> tuple[list[int], int]:
         """The rows of the log that are shared out next, and the last key of which none is left."""
@@ -236,13 +245,28 @@ class Packing:
         if size <= LONG_BYTES:
             execute("DELETE FROM recording WHERE run_key = ?", (run_key,))
             added = rows
+        else:
+            self._long.append(run_key)
         if added:
-            execute(_ADD, (run_key, *clock, pack([encode_piece(added)], small=True)))
+            execute(_ADD, (run_key, *clock, pack([encode_piece(added)], _SMALL)))
         execute(
             "UPDATE run SET answer = ?, ended = coalesce(ended, ?), packed = 1 WHERE key = ?",
             (answer, ended, run_key),
         )
         execute(_FIND, (run_key, prompt + PAIR_END, answer + PAIR_END))
+
+    def _recordings_of(self, run_key: int) -> list[int]:
+        found = self._connection.execute("SELECT key FROM recording WHERE run_key = ?", (run_key,))
+        return [recording_key for (recording_key,) in found]
+
+    def _shrink(self, recording_key: int) -> None:
+        """One recording of a long run."""
+        execute = self._connection.execute
+        found = execute("SELECT events FROM recording WHERE key = ?", (recording_key,)).fetchone()
+        if found is not None:
+            with self._transaction(), suppress(ValueError):
+                values = shrink(found[0], _FAST), recording_key
+                execute("UPDATE recording SET events = ? WHERE key = ?", values)
 
     def _recorded(self, run_key: int, started: float) -> tuple[Clock, list[Row], int]:
         """All that came of a run, and how many bytes its recordings have."""

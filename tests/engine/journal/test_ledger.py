@@ -11,6 +11,7 @@ from streamtui.engine.journal.codec import (
     encode_messages,
     encode_piece,
     pack,
+    shrink,
     split_tick,
     unpack,
 )
@@ -234,7 +235,10 @@ def test_a_recording_is_all_its_pieces_in_their_order() -> None:
     recording = pack([encode_piece(rows[:2]), encode_piece([]), encode_piece(rows[2:])])
     assert unpack(recording) == rows
     assert unpack(pack([])) == []
-    assert unpack(pack([encode_piece(rows)] * 1000, small=True)) == rows * 1000
+    assert unpack(pack([encode_piece(rows)] * 1000, 6)) == rows * 1000
+    long = pack([encode_piece(rows)] * 1000)
+    assert unpack(shrink(long, 1)) == rows * 1000
+    assert len(shrink(long, 1)) < len(long) / 2
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,14 @@ class Bench:
         row = self.store.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(row[0])
 
+    def recordings(self) -> list[bytes]:
+        return [
+            events
+            for (events,) in self.store.connection.execute(
+                "SELECT events FROM recording ORDER BY key"
+            )
+        ]
+
     def _publish(self, run_id: str, body: Body) -> None:
         self._bus.publish("s", run_id, body)
         self.store.write([self._ledger.tick(self._intake.drain())], durably=False)
@@ -204,6 +212,28 @@ def test_a_long_run_stays_in_its_recordings_and_is_whole(
     assert isinstance(found.events[-1].body, RunCompleted if ended else RunCutOff)
     bench.store.delete_runs(["r"])
     assert [bench.count(table) for table in ("run", "recording", "log")] == [0, 0, 0]
+
+
+def test_a_long_run_takes_less_room_once_it_has_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "LONG_BYTES", 1_000)
+    bench.start("r")
+    for _ in range(3):
+        for number in range(100):
+            bench.stream("r", f"{number} ")
+        for _ in bench.store.packing._share_out():
+            pass
+    before = bench.recordings()
+    bench.end("r")
+    bench.store.packing.finish()
+    after = bench.recordings()
+    assert len(before) == 3
+    assert len(after) == 4
+    assert [len(new) < len(old) * 0.7 for old, new in zip(before, after, strict=False)] == [
+        True
+    ] * 3
+    assert bench.run("r").answer == "".join(f"{number} " for number in range(100)) * 3
 
 
 def test_what_ends_is_packed_at_once_unless_much_streams_beside_it(
