@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
@@ -278,6 +278,13 @@ class StreamTUIApp(App[None], inherit_bindings=False):
     def open_event(self, message: EventLog.Opened) -> None:
         """An event of the log, as JSON."""
         self.program.open_event(message.event)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal that becomes smaller forgets what is beyond its edge."""
+        self.forget_terminal()
+        if self._shadow is None or self._shadow.size == event.size:
+            # It had another size for too short a time for anything to be drawn.
+            self.screen.refresh()
 
     def forget_terminal(self) -> None:
         """Somebody else may have written to the terminal: what is drawn next is written whole."""

@@ -17,6 +17,7 @@ from rich.color import ColorSystem
 from rich.control import Control
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.geometry import Size
 from textual.strip import Strip
 
 from streamtui.ui.shortcut import Rows
@@ -103,6 +104,8 @@ class Shadow:
 
     def __init__(self) -> None:
         self._rows: dict[int, Row] = {}
+        self.size: Size | None = None
+        """Of the terminal when all of it was last drawn."""
 
     def forget(self) -> None:
         """Somebody else has written to the terminal."""
@@ -115,9 +118,16 @@ class Shadow:
         if isinstance(update, Rows):
             return cast("RenderableType", _Changed(update.rows, self))
         if isinstance(update, LayoutUpdate):
-            return cast("RenderableType", _Whole(update, self))
+            return cast("RenderableType", self._through_whole(update))
         self.forget()
         return update
+
+    def _through_whole(self, update: LayoutUpdate) -> CompositorUpdate:
+        if update.region.size != self.size:
+            self.size = update.region.size
+            self.forget()
+        # Textual draws everything again for each dialog that comes or goes.
+        return _Changed(_all_strips(update), self) if self._rows else _Whole(update, self)
 
     def put(self, y: int, x: int, cells: Row) -> Row:
         """Remember cells from a column on; returns what was there before."""
@@ -136,7 +146,7 @@ class Shadow:
 
 
 class _Whole(CompositorUpdate):
-    """Everything is written, and everything remembered."""
+    """Everything is written, and everything remembered: of a terminal nothing is known."""
 
     def __init__(self, update: LayoutUpdate, shadow: Shadow) -> None:
         self._update = update
@@ -144,7 +154,6 @@ class _Whole(CompositorUpdate):
 
     def render_segments(self, console: "Console") -> str:
         """All cells of the region."""
-        self._shadow.forget()
         pen = _Pen(console)
         for y, line in enumerate(self._update.strips, self._update.region.y):
             x = self._update.region.x
@@ -247,6 +256,14 @@ def _strips(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
                 continue
             whole = x1 <= x < x2 and end <= x2
             yield y, x, strip if whole else strip.crop(0, min(end, x2) - x)
+
+
+def _all_strips(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
+    for y, line in enumerate(update.strips, update.region.y):
+        x = update.region.x
+        for strip in line:
+            yield y, x, strip
+            x += strip.cell_length
 
 
 def cells_of(strip: Strip) -> Row:

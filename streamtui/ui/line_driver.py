@@ -3,10 +3,12 @@
 What belongs to one frame is written at once: over ssh every write is a packet of its own.
 """
 
+import asyncio
 import codecs
 import math
 import os
 import select
+import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -127,6 +129,20 @@ class LineDriver(LinuxDriver):
         if self._file is not None:
             self._file.flush()
             self._file = cast("Any", TerminalFile(self._file.fileno(), self.line))
+
+    def start_application_mode(self) -> None:
+        """Take the terminal, and hear of all its sizes in their order."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        heed = cast("Callable[[int, None], None]", signal.getsignal(signal.SIGWINCH))
+        loop = asyncio.get_running_loop()
+
+        def on_resize(number: int, _frame: object) -> None:
+            # Within the handler, the next signal may come between the look at the size and the
+            # telling of it: the size that is told last would not be the last.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(heed, number, None)
+
+        signal.signal(signal.SIGWINCH, on_resize)
 
     def run_input_thread(self) -> None:
         """Read keys; a byte that is no text, as from another locale, stands for a strange one."""

@@ -116,10 +116,32 @@ def test_what_was_forgotten_is_written_again() -> None:
     assert "hello" in through(shadow, update)
 
 
-def test_a_full_repaint_writes_everything_whatever_is_there() -> None:
+def test_of_a_full_repaint_only_what_changed_is_written() -> None:
+    shadow, terminal = Shadow(), Terminal(WIDTH, HEIGHT)
+    terminal.write(through(shadow, blank()))
+    rows = [strip_of([]), strip_of([("hello", STYLES[1])]), strip_of([])]
+    change = through(shadow, whole_of(rows))
+    assert "hello" in change
+    assert len(change) < 30
+    terminal.write(change)
+    fresh = Terminal(WIDTH, HEIGHT)
+    fresh.write(whole_of(rows).render_segments(CONSOLE))
+    assert terminal.cells() == fresh.cells()
+
+
+def test_a_full_repaint_in_another_size_writes_everything() -> None:
+    shadow = Shadow()
+    through(shadow, blank())
+    rows: list[Iterable[Strip]] = [[strip_of([]).crop(0, WIDTH - 1)]] * HEIGHT
+    smaller = through(shadow, LayoutUpdate(rows, Region(0, 0, WIDTH - 1, HEIGHT)))
+    assert smaller.count(" ") == (WIDTH - 1) * HEIGHT
+
+
+def test_a_full_repaint_writes_everything_where_nothing_is_known() -> None:
     shadow, terminal = Shadow(), Terminal(WIDTH, HEIGHT)
     through(shadow, update_of(1, strip_of([("hello", STYLES[1])])))
     terminal.write("strange " * WIDTH)
+    shadow.forget()
     terminal.write(through(shadow, blank()))
     fresh = Terminal(WIDTH, HEIGHT)
     fresh.write(blank().render_segments(CONSOLE))

@@ -101,6 +101,15 @@ def assert_all_is_as_drawn_anew(window: Terminal) -> None:
     assert not any(STRAY in row for row in drawn_anew), window.text()
 
 
+def test_a_size_that_is_gone_before_it_is_drawn_in_leaves_no_stray_cell(tmp_path: Path) -> None:
+    with home_in(tmp_path) as home, terminal(home, *STREAMTUI, columns=120, rows=40) as window:
+        window.wait_for_text("Nothing asked yet.")
+        window.wait_until_quiet(QUIET)
+        resize(window, 60, 20)
+        resize(window, 120, 40)
+        assert_all_is_as_drawn_anew(window)
+
+
 @pytest.mark.timeout(900 if LONG else 60)
 def test_no_size_leaves_a_stray_cell_while_sixteen_panes_stream(tmp_path: Path) -> None:
     chance = random.Random(7)
