@@ -223,6 +223,7 @@ class PromptBar(Box):
         self.prompt = Prompt()
         self._kind = "this"
         self._typing = True
+        self._covered = False
 
     def compose(self) -> ComposeResult:
         """The prompt alone."""
@@ -231,7 +232,7 @@ class PromptBar(Box):
     @property
     def border_role(self) -> str:  # type: ignore[override]
         """The colour of the frame."""
-        return f"target-{self._kind}" if self._typing else "pane-border"
+        return f"target-{self._kind}" if self._is_active else "pane-border"
 
     def show_target(self, words: str, kind: str, notes: Words) -> None:
         """Say whom the prompt speaks to; `kind` is `this`, `marked` or `all`."""
@@ -246,8 +247,17 @@ class PromptBar(Box):
         self.prompt.placeholder = TYPE_HERE if typing else TYPE_THERE
         self._recolour()
 
+    def show_cover(self, *, covered: bool) -> None:
+        """Say whether a dialog has the keys meanwhile."""
+        self._covered = covered
+        self._recolour()
+
+    @property
+    def _is_active(self) -> bool:
+        return self._typing and not self._covered
+
     def _recolour(self) -> None:
         for name in ("this", "marked", "all"):
             self.set_class(name == self._kind, f"-{name}")
-        self.set_class(self._typing, "-typing")
+        self.set_class(self._is_active, "-typing")
         self.refresh()

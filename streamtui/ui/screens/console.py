@@ -193,12 +193,14 @@ class Console(Screen[None], inherit_bindings=False):
         self._update_prompt_bar()
 
     def on_screen_suspend(self) -> None:
-        """A dialog lies over it, and shows the toasts."""
+        """A dialog lies over it, shows the toasts and has the cursor."""
         self.add_class("-covered")
+        self.prompt_bar.show_cover(covered=True)
 
     def on_screen_resume(self) -> None:
         """Nothing lies over it."""
         self.remove_class("-covered")
+        self.prompt_bar.show_cover(covered=False)
 
     def on_paste(self, event: events.Paste) -> None:
         """What is pasted while a pane has the focus is text, not a row of commands."""

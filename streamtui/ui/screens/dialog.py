@@ -40,16 +40,16 @@ class Dialog(ModalScreen[Answer]):
             yield from self.body()
 
     def on_resize(self) -> None:
-        """What scrolls gets the room that the screen has, less what stands around it."""
-        for widget in self.query(".scrolling"):
-            widget.styles.max_height = max(3, int(self.size.height * SHARE) - self.AROUND)
+        """Another size of the screen leaves another room."""
+        self._give_room()
 
     def body(self) -> ComposeResult:
         """What is in the box."""
         yield from ()
 
     def on_mount(self) -> None:
-        """The border's words."""
+        """The border's words; the size from the first frame on."""
+        self._give_room()
         self.say(self.TITLE_WORDS)
 
     def say(self, title: str, note: str = "", *, role: str = "muted") -> None:
@@ -71,6 +71,11 @@ class Dialog(ModalScreen[Answer]):
     def action_close(self) -> None:
         """Leave without an answer."""
         self.dismiss(None)
+
+    def _give_room(self) -> None:
+        """What scrolls gets the room that the screen has, less what stands around it."""
+        for widget in self.query(".scrolling"):
+            widget.styles.max_height = max(3, int(self.app.size.height * SHARE) - self.AROUND)
 
 
 class Question(Dialog[bool]):
