@@ -184,12 +184,13 @@ class _Changed(CompositorUpdate):
             cells = cells_of(strip)
             after = cells or _whole(strip)
             before = self._shadow.put(y, x, after)
+            if before == after:
+                continue
             if not cells:
-                if before != after:
-                    pen.write_joined(x, y, strip)
-                    end = x + strip.cell_length
-                    pen.move(end, y)
-                    pen.write(_runs(self._shadow.after(y, end)))
+                pen.write_joined(x, y, strip)
+                end = x + strip.cell_length
+                pen.move(end, y)
+                pen.write(_runs(self._shadow.after(y, end)))
                 continue
             for start, end in changed_runs(before, cells):
                 pen.move(x + start, y)
