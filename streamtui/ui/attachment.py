@@ -29,6 +29,7 @@ from streamtui.engine.reports import Workspace as SavedWorkspace
 from streamtui.errors import ConfigError, RunError
 from streamtui.events import Event, SessionClosed, SessionOpened
 from streamtui.safe_text import safe_line
+from streamtui.ui.asking import ANSWER_SECONDS, ask
 from streamtui.ui.keeper import NOT_CONFIGURED, WORKSPACE, Keeper
 from streamtui.ui.let_go import NOT_WHOLE, UNREADABLE
 from streamtui.ui.past import end_open_turns, precede, recalled
@@ -39,8 +40,6 @@ from streamtui.ui.workspace import KeptPane, Workspace, from_bytes
 if TYPE_CHECKING:
     from streamtui.ui.app import StreamTUIApp
 
-ANSWER_SECONDS = 20.0
-"""How long one that starts waits for it: the engine may have to be started first."""
 MOST_LOSSES = 3
 """So many engines that end within a minute are enough: another one would end too."""
 MINUTE = 60.0
@@ -196,13 +195,7 @@ class Attachment:
         return None
 
     async def _find(self, query: Query, kind: type[AnswerT]) -> AnswerT | None:
-        """The answer of an engine, which may stand still. Raises RunError."""
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._app.doors.find(query, kind)
-        except TimeoutError:
-            words = f"the engine did not answer within {ANSWER_SECONDS:.0f} s"
-            raise RunError(words, kind="usage") from None
+        return await ask(self._app.doors, query, kind)
 
     def endpoint(self, name: str, model: str) -> Endpoint | None:
         """Whom a name and a model mean now; None where the name is not configured any more."""

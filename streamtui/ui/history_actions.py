@@ -14,6 +14,7 @@ from streamtui.engine.reports import Done, RunList, RunSummary, SessionRecord, S
 from streamtui.errors import RunError
 from streamtui.ids import new_id
 from streamtui.safe_text import safe_line
+from streamtui.ui.asking import ask
 from streamtui.ui.past import LIVE_STATES, recalled, with_end
 from streamtui.ui.replay_pane import ReplayPane
 from streamtui.ui.state import PaneState, apply, messages
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from streamtui.events import Event
     from streamtui.ui.app import StreamTUIApp
 
-ANSWER_SECONDS = 20.0
-"""How long the history is waited for; a large one on a slow disk takes its time."""
 PAGE = 50
 MOST_NAMES = 1_000
 """So many files of one name are enough."""
@@ -211,12 +210,7 @@ class HistoryActions:
         return stored
 
     async def _ask(self, query: Query, kind: type[AnswerT]) -> AnswerT | None:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._app.doors.find(query, kind)
-        except TimeoutError:
-            words = f"the history did not answer within {ANSWER_SECONDS:.0f} s"
-            raise _impossible(words, "Try again") from None
+        return await ask(self._app.doors, query, kind)
 
 
 def _story_of(run: StoredRun) -> PaneState:

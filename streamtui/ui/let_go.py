@@ -5,7 +5,6 @@ Only what the journal is seen to have, word for word, is let go; where the journ
 engine, or has nothing, all text stays.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from streamtui.engine.doors import GetRun
 from streamtui.engine.reports import SessionRecord, StoredRun
 from streamtui.errors import RunError
+from streamtui.ui.asking import ask
 from streamtui.ui.pane_state import AppState, PaneState, Tag, Turn, text_chars
 from streamtui.ui.past import recalled
 
@@ -24,7 +24,6 @@ MOST_IN_PANE = 4_000_000
 MOST_IN_ALL = 64_000_000
 """Characters of answers that are kept in memory; what runs, or is looked at, comes on top."""
 LOOK_AT_TEXTS_SECONDS = 20.0
-ANSWER_SECONDS = 20.0
 UNREADABLE = "Its older answers cannot be read from the history now."
 NOT_WHOLE = Tag("not whole", "part", "state-failed bold")
 
@@ -110,9 +109,8 @@ class TextKeeper:
 
     async def _stored(self, turn: Turn) -> Turn | None:
         """The turn as the journal has it."""
-        with contextlib.suppress(RunError, TimeoutError):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                run = await self._app.doors.find(GetRun(turn.run_id), StoredRun)
+        with contextlib.suppress(RunError):
+            run = await ask(self._app.doors, GetRun(turn.run_id), StoredRun)
             if run is not None and run.summary.run_id == turn.run_id:
                 story = recalled(SessionRecord(run.summary.session_id, (), run.events))
                 return next((each for each in story.turns if each.run_id == turn.run_id), None)

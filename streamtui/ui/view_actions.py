@@ -92,8 +92,9 @@ class ReadingActions:
         # Imported here: nobody looks for anything before the first frame.
         from streamtui.ui.search_field import SearchField
 
-        await self._have_all()
-        await SearchField(self._pane).open()
+        pane = self._pane
+        await SearchField(pane).open()
+        await self._have_all(pane)
 
     def find_next(self) -> None:
         """The next place, round the end."""
@@ -113,25 +114,24 @@ class ReadingActions:
 
     # Copying
 
-    async def _have_all(self) -> None:
-        if self._pane:
-            await self._app.texts.make_whole(self._pane.state, self._turns)
-
-    @property
-    def _turns(self) -> "list[Turn]":
-        return self._pane.state.turns if self._pane else []
+    async def _have_all(self, pane: Pane | None) -> "list[Turn]":
+        """The turns of a pane with all their text."""
+        if pane is None:
+            return []
+        await self._app.texts.make_whole(pane.state, pane.state.turns)
+        return pane.state.turns
 
     async def copy_answer(self) -> None:
         """The last answer of this pane, or the one that is read, as the model wrote it."""
-        await self._have_all()
-        read = self._pane.transcript.turn_in_view if self._pane else None
-        self._copy(answer_in(self._turns, read), "answer")
+        pane = self._pane
+        read = pane.transcript.turn_in_view if pane else None
+        self._copy(answer_in(await self._have_all(pane), read), "answer")
 
     async def copy_code(self) -> None:
         """The code block in view, or one of a list; without its fences."""
-        await self._have_all()
-        pieces = code_in(self._turns)
-        seen = self._pane.transcript.answer_lines_in_view() if self._pane else {}
+        pane = self._pane
+        pieces = code_in(await self._have_all(pane))
+        seen = pane.transcript.answer_lines_in_view() if pane else {}
         in_view = [piece for piece in pieces if _is_seen(piece, seen)]
         if len(in_view) == 1 or len(pieces) <= 1:
             found = [piece.text for piece in in_view or pieces]
@@ -148,8 +148,7 @@ class ReadingActions:
 
     async def copy_all(self) -> None:
         """The whole conversation of this pane."""
-        await self._have_all()
-        self._copy(conversation(self._turns), "conversation")
+        self._copy(conversation(await self._have_all(self._pane)), "conversation")
 
     def _copy(self, text: str, what: str) -> None:
         if text:

@@ -24,7 +24,7 @@ from streamtui.engine.doors import (
 )
 from streamtui.engine.reports import Answer, NotFound, Unanswered
 from streamtui.events import ErrorInfo, Message, Metrics, RunFailed
-from streamtui.ui import history_actions
+from streamtui.ui import asking
 from streamtui.ui.commands import NEVER_BOUND
 from streamtui.ui.history_words import highlighted, rows_of, rule_of, texts_of, when
 from streamtui.ui.line_input import LineInput
@@ -256,7 +256,7 @@ async def test_an_engine_that_never_answers_is_given_up(monkeypatch: pytest.Monk
                 await asyncio.Event().wait()
             return await super().ask(query)
 
-    monkeypatch.setattr(history_actions, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.01)
     async with history(doors=Still()) as c:
         await c.until_shown("did not answer")
 

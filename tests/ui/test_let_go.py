@@ -230,6 +230,35 @@ async def test_copying_all_copies_what_was_let_go(monkeypatch: pytest.MonkeyPatc
         assert all(answer in copied[0] for answer in ANSWERS)
 
 
+async def test_keys_do_not_wait_for_text_from_an_engine_that_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(
+        "streamtui.ui.app.StreamTUIApp.copy_everywhere",
+        lambda _app, text, _what: copied.append(text),
+    )
+    monkeypatch.setattr("streamtui.ui.app.PATIENCE_SECONDS", 0.01)
+    goes_on = asyncio.Event()
+    ask = ScriptedDoors.ask
+
+    async def ask_once_it_goes_on(doors: ScriptedDoors, query: Query) -> Answer:
+        await goes_on.wait()
+        return await ask(doors, query)
+
+    async with long_session() as c:
+        await let_go(c)
+        monkeypatch.setattr(ScriptedDoors, "ask", ask_once_it_goes_on)
+        await c.press("tab", "Y")
+        await c.until(lambda: "It takes longer" in str(c.toasts()), "a toast")
+        await c.press("i", *"hello")
+        await c.until_shown("hello")
+        assert not copied
+        goes_on.set()
+        await c.until(lambda: copied, "it was copied")
+        assert all(answer in copied[0] for answer in ANSWERS)
+
+
 async def test_a_fork_has_the_whole_conversation() -> None:
     async with long_session() as c:
         await let_go(c)
