@@ -38,8 +38,8 @@ from streamtui.ui.log_words import Source, event_name
 MOST_BYTES = 32 * 2**20
 """About what the events may take. One that takes more is kept while it is the newest."""
 
-_EVENT_BYTES = 430
-"""An event with its ids and without any text, on a computer of 64 bits."""
+_EVENT_BYTES = 260
+"""An event without any text, on a computer of 64 bits; its ids are shared by many."""
 _DELTA_BYTES = 50
 _TEXTS: dict[type[Delta], Callable[[Delta], str]] = {
     TextDelta: attrgetter("text"),

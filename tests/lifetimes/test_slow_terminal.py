@@ -12,6 +12,9 @@ RATE = 120
 BYTES_PER_SECOND = 20 << 10
 LETTERS = "жшщю"
 """None of them is on the screen before."""
+QUIET = 0.5
+MOST_BYTES_A_CELL = 4
+"""With colours and borders; a screen that is drawn twice has more."""
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -38,3 +41,16 @@ def test_keys_are_seen_soon_and_answers_are_whole_on_a_line_that_is_too_thin_for
         shown.wait_for(lambda text: text.count("✓ talk") == COUNT, "all of them done")
         shown.assert_it_is_what_a_new_one_would_be()
         assert all(answer.split()[-1] in shown.text() for answer in home.said())
+
+
+@pytest.mark.parametrize("key", [b"\x1bOP", b"\x10"], ids=["help", "palette"])
+def test_a_dialog_is_drawn_once_and_only_where_it_lies(home: Home, key: bytes) -> None:
+    columns, rows = 80, 24
+    with terminal(home, *STREAMTUI, *panes(4), columns=columns, rows=rows) as shown:
+        shown.wait_for_text("4 panes")
+        shown.wait_until_quiet(QUIET)
+        before = len(shown.received)
+        for pressed in (key, b"\x1b"):
+            shown.press(pressed)
+            shown.wait_until_quiet(QUIET)
+        assert 0 < len(shown.received) - before < 2 * MOST_BYTES_A_CELL * columns * rows
