@@ -46,6 +46,7 @@ def test_keys_are_seen_soon_and_answers_are_whole_on_a_line_that_is_too_thin_for
 @pytest.mark.parametrize("key", [b"\x1bOP", b"\x10"], ids=["help", "palette"])
 def test_a_dialog_is_drawn_once_and_only_where_it_lies(home: Home, key: bytes) -> None:
     columns, rows = 80, 24
+    home.let_talk(rate=RATE)
     with terminal(home, *STREAMTUI, *panes(4), columns=columns, rows=rows) as shown:
         shown.wait_for_text("4 panes")
         shown.wait_until_quiet(QUIET)
