@@ -11,7 +11,7 @@ import os
 import socket
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import isawaitable
 from pathlib import Path
@@ -39,7 +39,7 @@ from streamtui.ui import clipboard
 from streamtui.ui.attachment import Attachment
 from streamtui.ui.changed_cells import shadow_for
 from streamtui.ui.clock import SLOW_SECONDS, Beat, Clock
-from streamtui.ui.commands import COMMANDS, Command, Where, bindings_for
+from streamtui.ui.commands import COMMANDS, Where, bindings_for
 from streamtui.ui.config_watch import ConfigKeeper, prices_of
 from streamtui.ui.desk import Desk
 from streamtui.ui.endpoint_actions import EndpointActions
@@ -63,8 +63,6 @@ from streamtui.ui.transcript import Transcript
 from streamtui.ui.view_actions import LogActions, ProgramActions, ReadingActions
 
 MOST_ERRORS = 1_000
-PATIENCE_SECONDS = 1.0
-"""How long keys wait for what the one before them asked for."""
 
 logger = logging.getLogger(__name__)
 
@@ -243,24 +241,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         function = getattr(self._owners[owner], method)
         outcome = function(key) if row.argument else function()
         if isawaitable(outcome):
-            await self._carry_out(row, outcome)
-
-    async def _carry_out(self, row: Command, work: Awaitable[None]) -> None:
-        """Before the next key, unless it takes long: an engine may stand still."""
-        ended = asyncio.Event()
-
-        async def carry_out() -> None:
-            try:
-                await work
-            finally:
-                ended.set()
-
-        self.run_worker(carry_out(), group="command")
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await ended.wait()
-        except TimeoutError:
-            self.notice("It takes longer. All keys work meanwhile.", title=row.title)
+            await outcome
 
     def notice(
         self, message: str, *, title: str = "", severity: SeverityLevel = "information"

@@ -142,7 +142,12 @@ class Shadow:
     def after(self, y: int, x: int) -> Row:
         """The cells from a column on that something too wide may have covered."""
         row = self._rows.get(y, [])[x : x + _MOST_ASTRAY]
-        return list(takewhile(_is_known, row))
+        cells = list(takewhile(_is_known, row))
+        if cells and not cells[0][0]:
+            cells[0] = (" ", cells[0][1])
+        if cells and get_character_cell_size(cells[-1][0] or " ") > 1:
+            cells.pop()
+        return cells
 
 
 class _Whole(CompositorUpdate):

@@ -133,7 +133,9 @@ class LineDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Take the terminal, and hear of all its sizes in their order."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        heed = cast("Callable[[int, None], None]", signal.getsignal(signal.SIGWINCH))
+        heed = signal.getsignal(signal.SIGWINCH)
+        if not callable(heed):
+            return  # the terminal could not be had
         loop = asyncio.get_running_loop()
 
         def on_resize(number: int, _frame: object) -> None:

@@ -15,13 +15,17 @@ from streamtui.ui.screens.help import Help
 from streamtui.ui.screens.palette import Palette
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from streamtui.events import Event
     from streamtui.ui.app import StreamTUIApp
     from streamtui.ui.event_log import EventLog
     from streamtui.ui.pane_state import Turn
     from streamtui.ui.transcript import Transcript
+
+
+PATIENCE_SECONDS = 1.0
+LATE = "Older answers are read from the history first. All keys work meanwhile."
 
 
 class ReadingActions:
@@ -94,7 +98,7 @@ class ReadingActions:
 
         pane = self._pane
         await SearchField(pane).open()
-        await self._have_all(pane)
+        self._with_all(pane, lambda _turns: None)
 
     def find_next(self) -> None:
         """The next place, round the end."""
@@ -114,29 +118,43 @@ class ReadingActions:
 
     # Copying
 
-    async def _have_all(self, pane: Pane | None) -> "list[Turn]":
-        """The turns of a pane with all their text."""
-        if pane is None:
-            return []
-        await self._app.texts.make_whole(pane.state, pane.state.turns)
-        return pane.state.turns
+    def _with_all(self, pane: Pane | None, use: "Callable[[list[Turn]], None]") -> None:
+        """Do something with the turns of a pane once all their text is there."""
+        turns = pane.state.turns if pane else []
+        if pane is None or not any(turn.let_go for turn in turns):
+            use(turns)
+        else:
+            # An engine may stand still: keys do not wait for it.
+            self._app.run_worker(self._fetch(pane, use), group="copy", exclusive=True)
 
-    async def copy_answer(self) -> None:
+    async def _fetch(self, pane: Pane, use: "Callable[[list[Turn]], None]") -> None:
+        late = self._app.set_timer(PATIENCE_SECONDS, lambda: self._app.notice(LATE))
+        try:
+            await self._app.texts.make_whole(pane.state, pane.state.turns)
+        finally:
+            late.stop()
+        use(pane.state.turns)
+
+    def copy_answer(self) -> None:
         """The last answer of this pane, or the one that is read, as the model wrote it."""
-        pane = self._pane
-        read = pane.transcript.turn_in_view if pane else None
-        self._copy(answer_in(await self._have_all(pane), read), "answer")
+        read = self._pane.transcript.turn_in_view if self._pane else None
+        self._with_all(self._pane, lambda turns: self._copy(answer_in(turns, read), "answer"))
 
-    async def copy_code(self) -> None:
+    def copy_code(self) -> None:
         """The code block in view, or one of a list; without its fences."""
         pane = self._pane
-        pieces = code_in(await self._have_all(pane))
+        self._with_all(pane, lambda turns: self._copy_code(pane, turns))
+
+    def _copy_code(self, pane: Pane | None, turns: "list[Turn]") -> None:
+        pieces = code_in(turns)
         seen = pane.transcript.answer_lines_in_view() if pane else {}
         in_view = [piece for piece in pieces if _is_seen(piece, seen)]
         if len(in_view) == 1 or len(pieces) <= 1:
             found = [piece.text for piece in in_view or pieces]
             self._copy(found[0] if found else "", "code block")
             return
+        if pane is not self._pane:
+            return  # somebody looks at another one by now, and must not get a list to choose from
         # Imported here: nobody copies anything before the first frame.
         from streamtui.ui.screens.code import CodeChooser
 
@@ -146,9 +164,9 @@ class ReadingActions:
 
         self._app.push_screen(CodeChooser(pieces), copy)
 
-    async def copy_all(self) -> None:
+    def copy_all(self) -> None:
         """The whole conversation of this pane."""
-        self._copy(conversation(await self._have_all(self._pane)), "conversation")
+        self._with_all(self._pane, lambda turns: self._copy(conversation(turns), "conversation"))
 
     def _copy(self, text: str, what: str) -> None:
         if text:

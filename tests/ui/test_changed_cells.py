@@ -188,6 +188,17 @@ def test_a_full_repaint_keeps_columns_beside_characters_that_join(joined: str) -
     assert "x" not in shown
 
 
+def test_characters_that_join_and_end_within_a_wide_one_move_nothing_beside_them() -> None:
+    def row(*parts: str) -> LayoutUpdate:
+        strips = [Strip([Segment(part, STYLES[0])]) for part in parts]
+        return LayoutUpdate([strips], Region(0, 0, WIDTH, 1))
+
+    shadow, terminal = Shadow(), Terminal(WIDTH, 1)
+    terminal.write(through(shadow, row(" " * 18 + "水" + "xyzuvw" + " " * (WIDTH - 26))))
+    terminal.write(through(shadow, row("e\u0301" + " " * 18, " xyzuvw" + " " * (WIDTH - 26))))
+    assert "".join(terminal.text(0)[20:26]) == "xyzuvw"
+
+
 def test_another_style_is_a_change() -> None:
     shadow = Shadow()
     through(shadow, update_of(0, strip_of([("hello", STYLES[0])])))

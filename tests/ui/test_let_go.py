@@ -238,7 +238,7 @@ async def test_keys_do_not_wait_for_text_from_an_engine_that_stands_still(
         "streamtui.ui.app.StreamTUIApp.copy_everywhere",
         lambda _app, text, _what: copied.append(text),
     )
-    monkeypatch.setattr("streamtui.ui.app.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("streamtui.ui.view_actions.PATIENCE_SECONDS", 0.01)
     goes_on = asyncio.Event()
     ask = ScriptedDoors.ask
 
@@ -250,7 +250,7 @@ async def test_keys_do_not_wait_for_text_from_an_engine_that_stands_still(
         await let_go(c)
         monkeypatch.setattr(ScriptedDoors, "ask", ask_once_it_goes_on)
         await c.press("tab", "Y")
-        await c.until(lambda: "It takes longer" in str(c.toasts()), "a toast")
+        await c.until(lambda: "Older answers are read" in str(c.toasts()), "a toast")
         await c.press("i", *"hello")
         await c.until_shown("hello")
         assert not copied

@@ -92,8 +92,8 @@ class Intake:
     def drain(self) -> Arrivals:
         """All that came since the last look."""
         with self._lock:
-            first = self._first
             values = self._values[:]
+            first = self._first
             # Meanwhile chunks may have come to its end, which woke nobody.
             del self._values[: len(values)]
             is_more = bool(self._values)

@@ -95,8 +95,9 @@ class Packing:
                 "SELECT key FROM run WHERE NOT packed AND state NOT IN ('queued', 'streaming')"
             )
         }
-        # A process that ends with some leaves them as they are, which takes only room.
         self._long: list[int] = []
+        """The recordings of long runs that have ended. A process that ends before they are in less
+        room leaves them as they are."""
 
     def wrote(self, size: int, ended: Sequence[int]) -> None:
         """What came was written, as a row of the log if it has a size; these runs ended with it."""
@@ -109,6 +110,8 @@ class Packing:
     def due_in(self) -> float | None:
         """Seconds until there is something to do; None for nothing."""
         if self._log_bytes >= FOLD_BYTES or self._log_rows >= FOLD_ROWS:
+            return 0.0
+        if self._long:
             return 0.0
         if not self._ended:
             return None
@@ -129,7 +132,7 @@ class Packing:
         """Do all that there is. Raises sqlite3.Error."""
         for _ in self._slices:
             pass
-        while self._log_rows or self._ended:
+        while self._log_rows or self._ended or self._long:
             for _ in self._share_out():
                 pass
 
@@ -154,9 +157,9 @@ class Packing:
             self._pack_some(ended)
             yield
         while self._long:
-            for recording_key in self._recordings_of(self._long.pop()):
-                self._shrink(recording_key)
-                yield
+            self._shrink(self._long[-1])
+            self._long.pop()
+            yield
 
     def _oldest(self) -> tuple[list[int], int]:
         """The rows of the log that are shared out next, and the last key of which none is left."""
@@ -246,7 +249,7 @@ class Packing:
             execute("DELETE FROM recording WHERE run_key = ?", (run_key,))
             added = rows
         else:
-            self._long.append(run_key)
+            self._long += self._recordings_of(run_key)
         if added:
             execute(_ADD, (run_key, *clock, pack([encode_piece(added)], _SMALL)))
         execute(

@@ -236,6 +236,24 @@ def test_a_long_run_takes_less_room_once_it_has_ended(
     assert bench.run("r").answer == "".join(f"{number} " for number in range(100)) * 3
 
 
+def test_a_long_run_is_made_smaller_though_nothing_else_is_to_be_done(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "LONG_BYTES", 100)
+    bench.start("r")
+    for number in range(100):
+        bench.stream("r", f"{number} ")
+    bench.end("r")
+    for _ in bench.store.packing._share_out():
+        if not bench.store.packing._ended:
+            break
+    before = sum(map(len, bench.recordings()))
+    assert bench.store.packing.due_in() == 0
+    while bench.store.packing.due_in() == 0:
+        bench.store.packing.work()
+    assert sum(map(len, bench.recordings())) < before * 0.7
+
+
 def test_what_ends_is_packed_at_once_unless_much_streams_beside_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
