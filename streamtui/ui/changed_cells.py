@@ -160,18 +160,16 @@ class _Whole(CompositorUpdate):
     def render_segments(self, console: "Console") -> str:
         """All cells of the region."""
         pen = _Pen(console)
-        for y, line in enumerate(self._update.strips, self._update.region.y):
-            x = self._update.region.x
-            pen.move(x, y)
-            for strip in line:
-                cells = cells_of(strip)
-                self._shadow.put(y, x, cells or _whole(strip))
-                x += strip.cell_length
-                if cells:
-                    pen.write((segment.text, segment.style) for segment in strip)
-                else:
-                    pen.write_joined(x - strip.cell_length, y, strip)
-                    pen.move(x, y)
+        for y, x, strip in _all_strips(self._update):
+            if x == self._update.region.x:
+                pen.move(x, y)
+            cells = cells_of(strip)
+            self._shadow.put(y, x, cells or _whole(strip))
+            if cells:
+                pen.write((segment.text, segment.style) for segment in strip)
+            else:
+                pen.write_joined(x, y, strip)
+                pen.move(x + strip.cell_length, y)
         return pen.lift()
 
 

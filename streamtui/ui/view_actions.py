@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE_SECONDS = 1.0
+"""How long old text may take before it is said that it is on its way."""
 LATE = "Older answers are read from the history first. All keys work meanwhile."
 
 

@@ -109,9 +109,7 @@ class Packing:
 
     def due_in(self) -> float | None:
         """Seconds until there is something to do; None for nothing."""
-        if self._log_bytes >= FOLD_BYTES or self._log_rows >= FOLD_ROWS:
-            return 0.0
-        if self._long:
+        if self._log_bytes >= FOLD_BYTES or self._log_rows >= FOLD_ROWS or self._long:
             return 0.0
         if not self._ended:
             return None

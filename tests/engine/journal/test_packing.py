@@ -230,9 +230,7 @@ def test_a_long_run_takes_less_room_once_it_has_ended(
     after = bench.recordings()
     assert len(before) == 3
     assert len(after) == 4
-    assert [len(new) < len(old) * 0.7 for old, new in zip(before, after, strict=False)] == [
-        True
-    ] * 3
+    assert all(len(new) < len(old) * 0.7 for old, new in zip(before, after, strict=False))
     assert bench.run("r").answer == "".join(f"{number} " for number in range(100)) * 3
 
 
