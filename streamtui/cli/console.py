@@ -54,17 +54,19 @@ def _show(
     restore: bool = False,
 ) -> int:
     from streamtui.cli.console_engine import ConsoleEngine
+    from streamtui.ui.asked import Asked
 
-    engine = ConsoleEngine(config.history)
-    # Textual takes a while to import: the engine is looked for, or starts, meanwhile.
-    from streamtui.ui.app import StreamTUIApp
+    with ConsoleEngine(config.history) as engine:
+        asked = Asked(engine.doors, opening, prompt) if opening and prompt else None
+        # Textual takes a while to import: the engine is found, and asks, meanwhile.
+        from streamtui.ui.app import StreamTUIApp
 
-    look_rarely()
-    with engine:
+        look_rarely()
         app = StreamTUIApp(
             engine.doors,
             config,
-            opening=opening,
+            opening=[] if asked else opening,
+            asked=asked,
             prompt=prompt,
             show_events=show_events,
             restore=restore,

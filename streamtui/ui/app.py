@@ -36,6 +36,7 @@ from streamtui.events import Event, StreamStalled
 from streamtui.redact import Redactor
 from streamtui.safe_text import safe_line, safe_text
 from streamtui.ui import clipboard
+from streamtui.ui.asked import Asked
 from streamtui.ui.attachment import Attachment
 from streamtui.ui.changed_cells import shadow_for
 from streamtui.ui.clock import SLOW_SECONDS, Beat, Clock
@@ -70,10 +71,11 @@ logger = logging.getLogger(__name__)
 class StreamTUIApp(App[None], inherit_bindings=False):
     """One pane per endpoint in `opening`; `prompt`, if there is one, is sent to all at once.
 
-    `restore` brings back what was open when a console was here last; `fallback` opens where nothing
-    else does. `reattach` is another way to an engine, for one that ended; with it, what runs can go
-    on without the console. `on_mounted` is called once the app can be told what becomes of it.
-    `load_config` reads the configuration again, when its file was saved.
+    `asked` is what was sent the prompt before there was an app. `restore` brings back what was open
+    when a console was here last; `fallback` opens where nothing else does. `reattach` is another
+    way to an engine, for one that ended; with it, what runs can go on without the console.
+    `on_mounted` is called once the app can be told what becomes of it. `load_config` reads the
+    configuration again, when its file was saved.
     """
 
     TITLE = "streamtui"
@@ -87,6 +89,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         config: Config,
         *,
         opening: Sequence[Endpoint],
+        asked: Asked | None = None,
         prompt: str = "",
         show_events: bool = False,
         restore: bool = False,
@@ -105,6 +108,7 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self.desk = Desk()
         self.errors: deque[Event] = deque(maxlen=MOST_ERRORS)
         self._opening = list(opening)
+        self._asked = asked
         self._first_prompt = prompt
         self._show_events = show_events
         self._restore = restore
@@ -165,7 +169,10 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         context = contextvars.copy_context()
         self._wake = partial(loop.call_soon_threadsafe, context=context)
         self._beat = Beat(loop, self._queue_frame)
-        self._listen()
+        if self._asked is not None:
+            self._subscription = self._asked.take_over(self._wake_for_events)
+        else:
+            self._listen()
         self._outside.listen()
         if isinstance(self._driver, LineDriver):
             self._watch_line(self._driver)
@@ -305,9 +312,10 @@ class StreamTUIApp(App[None], inherit_bindings=False):
         self._close_messages_no_wait()
 
     def _listen(self) -> None:
-        self._subscription = self.doors.subscribe(
-            lambda: self._call_soon(self._request_frame), from_start=True
-        )
+        self._subscription = self.doors.subscribe(self._wake_for_events, from_start=True)
+
+    def _wake_for_events(self) -> None:
+        self._call_soon(self._request_frame)
 
     def _call_soon(self, work: Callable[[], object]) -> None:
         """Do something on the app's loop, asked from another thread."""
@@ -352,14 +360,17 @@ class StreamTUIApp(App[None], inherit_bindings=False):
             self.errors.append(event)
 
     async def _open_first(self) -> None:
-        asked = await self.attachment.begin(
-            self._opening, restore=self._restore, fallback=self._fallback
+        to_ask = await self.attachment.begin(
+            self._opening,
+            asked=self._asked.sessions if self._asked else {},
+            restore=self._restore,
+            fallback=self._fallback,
         )
         self.main.grid.begin()
         self.set_interval(SAVE_SECONDS, self._save)
         self.set_interval(LOOK_AT_TEXTS_SECONDS, self.texts.tidy)
         if self._first_prompt:
-            targets = [each for each in asked if each not in self.desk.silent]
+            targets = [each for each in to_ask if each not in self.desk.silent]
             self.runs.send_to(targets, self._first_prompt)
         # Not only after a second, which nobody promised us.
         self._save()

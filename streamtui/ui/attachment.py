@@ -6,7 +6,7 @@ Brings back the panes of before, and shows what other consoles open.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -83,18 +83,27 @@ class Attachment:
     # The beginning
 
     async def begin(
-        self, opening: Sequence[Endpoint], *, restore: bool, fallback: Endpoint | None
+        self,
+        opening: Sequence[Endpoint],
+        *,
+        asked: Mapping[str, Endpoint],
+        restore: bool,
+        fallback: Endpoint | None,
     ) -> list[str]:
         """Show what is open, what was open when a console was here last, and what is asked for.
 
-        `fallback` is for a desk that would stay empty. Returns the sessions that a first prompt is
-        meant for: those asked for, or else all.
+        `asked` are sessions that were opened already, and sent the first prompt. `fallback` is for
+        a desk that would stay empty. Returns the sessions that are still to get the first prompt:
+        those of `opening`, or all, if nobody is named.
         """
+        is_for_all = not (opening or asked)
         kept = await self._kept() if restore else None
         await self._adopt_open(kept)
         if kept is not None:
             await self._revive_all(kept)
-        if fallback is not None and not (opening or self._app.desk.order):
+        order = self._app.desk.order
+        opening = [*opening, *self._not_opened(asked)]
+        if fallback is not None and not (opening or order):
             opening = [fallback]
         opened = await self._app.panes.open_first(opening) if opening else []
         if kept is not None:
@@ -103,11 +112,18 @@ class Attachment:
         self._joined = True
         self._arrived |= dict.fromkeys(self._app.state.panes)
         self._bring_in()
-        return opened or list(self._app.desk.order)
+        return list(order) if is_for_all else opened
+
+    def _not_opened(self, asked: Mapping[str, Endpoint]) -> list[Endpoint]:
+        """Whom an engine was to ask that has ended since: another one has to."""
+        missing = [each for each in asked if each not in self._app.desk.order]
+        for session_id in missing:
+            self._app.state.panes.pop(session_id, None)
+        return [asked[session_id] for session_id in missing]
 
     async def _kept(self) -> Workspace | None:
         try:
-            saved = await self._saved_workspace()
+            saved = await self._find_first(GetWorkspace(WORKSPACE), SavedWorkspace)
         except RunError as error:
             self._readable = False
             if self.outlives_us and self._app.config.history != "off":
@@ -117,30 +133,20 @@ class Attachment:
             return None
         return from_bytes(saved.desk) if saved is not None and saved.desk else None
 
-    async def _saved_workspace(self) -> SavedWorkspace | None:
-        query = GetWorkspace(WORKSPACE)
-        try:
-            return await self._find(query, SavedWorkspace)
-        except RunError as error:
-            # One that we found just when it ended, with nobody attached: there will be another.
-            if error.kind != "bug" or self._reattach is None:
-                raise
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._attached_anew.wait(), ANSWER_SECONDS)
-            return await self._find(query, SavedWorkspace)
-
     async def _adopt_open(self, kept: Workspace | None) -> None:
         """Sessions that are open, those that had a pane first and in their order."""
-        open_now = await self._open_now()
+        open_now = await self._open_now(self._find_first)
         # Whoever has the answer has heard what was before it.
         self._app.take_events()
         last_runs = {pane.session_id: pane.last_run for pane in kept.panes} if kept else {}
         first = [session_id for session_id in last_runs if session_id in open_now]
         await self._adopt(list(dict.fromkeys([*first, *open_now])), last_runs)
 
-    async def _open_now(self) -> list[str]:
+    async def _open_now(
+        self, find: Callable[[Query, type[SessionList]], Awaitable[SessionList | None]]
+    ) -> list[str]:
         with contextlib.suppress(RunError):
-            found = await self._find(ListSessions(), SessionList)
+            found = await find(ListSessions(), SessionList)
             return [session.session_id for session in found.sessions] if found else []
         return []
 
@@ -196,6 +202,17 @@ class Attachment:
 
     async def _find(self, query: Query, kind: type[AnswerT]) -> AnswerT | None:
         return await ask(self._app.doors, query, kind)
+
+    async def _find_first(self, query: Query, kind: type[AnswerT]) -> AnswerT | None:
+        """The same, of an engine that may end just when it is found: another one then answers."""
+        try:
+            return await self._find(query, kind)
+        except RunError as error:
+            if error.kind != "bug" or self._reattach is None:
+                raise
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._attached_anew.wait(), ANSWER_SECONDS)
+            return await self._find(query, kind)
 
     def endpoint(self, name: str, model: str) -> Endpoint | None:
         """Whom a name and a model mean now; None where the name is not configured any more."""
@@ -326,7 +343,7 @@ class Attachment:
         self._app.use_doors(doors)
         self._attached_anew.set()
         self.keeper.forget()
-        open_now = await self._open_now()
+        open_now = await self._open_now(self._find)
         for session_id in list(self._app.desk.order):
             if session_id not in open_now:
                 await self._open_whole(session_id)

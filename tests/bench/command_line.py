@@ -7,17 +7,13 @@ asserts nothing about them.
 """
 
 import argparse
-import contextlib
 import json
-import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 
-from tests.bench.programs import Home, bench_server, home
+from tests.bench.programs import Home, bell, bench_server, home
 
 FLOOR = """
 import asyncio, json, sys, aiohttp
@@ -48,39 +44,13 @@ def times(command: list[str], there: Home) -> tuple[float, float]:
     return first, time.perf_counter() - began
 
 
-@contextlib.contextmanager
-def doorbell() -> Iterator[tuple[int, list[float]]]:
-    """A port, and the moments at which a request came to it. Nobody is answered."""
-    moments: list[float] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def listen() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    caller, _ = listener.accept()
-                    with caller:
-                        caller.recv(1)
-                        moments.append(time.perf_counter())
-
-        threading.Thread(target=listen, daemon=True).start()
-        yield listener.getsockname()[1], moments
-
-
 def request_leaves(there: Home) -> float:
     """Seconds from the start of the program until its request is there."""
-    with doorbell() as (port, moments):
-        url = f"http://127.0.0.1:{port}/v1"
-        config = there.folder / "bell.toml"
-        config.write_text(
-            f'[endpoints.bell]\ndialect = "openai-chat"\nbase_url = "{url}"\nmodel = "m"\n'
-            "retries = 0\n"
-        )
+    with bell(there) as (program, rings):
         began = time.perf_counter()
-        command = [sys.executable, "-m", "streamtui", "--config", str(config), "run", "-e", "bell"]
-        subprocess.run(
-            [*command, "go"], env=there.environ, capture_output=True, check=False, timeout=60
-        )
-        return moments[0] - began
+        command = [*program, "run", "-e", "bell", "go"]
+        subprocess.run(command, env=there.environ, capture_output=True, check=False, timeout=60)
+        return rings.get() - began
 
 
 def measure(tokens: int, runs: int) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
     python -m tests.bench.first_frame [--runs 9] [--json]
 
-The console is started where an engine runs, and where none does. Prints figures and asserts nothing
-about them.
+The console is started where an engine runs, and where none does; and with a first prompt, of which
+it is told when the request leaves. Prints figures and asserts nothing about them.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import time
 from contextlib import closing
 
-from tests.bench.programs import Home, Terminal, home
+from tests.bench.programs import Home, Terminal, bell, home
 
 EMPTY_APP = """
 from textual.app import App
@@ -38,6 +38,15 @@ def seconds_until(there: Home, command: list[str], *markers: bytes) -> list[floa
         return [terminal.wait_for(marker) - began for marker in markers]
 
 
+def seconds_until_asked(there: Home) -> list[float]:
+    """How long the console takes until the request of its first prompt is there, and its prompt."""
+    with bell(there) as (program, rings):
+        command = [*program, "-e", "bell", "-p", "go"]
+        began = time.perf_counter()
+        with closing(Terminal(command, there.environ)) as terminal:
+            return [moment - began for moment in (rings.get(), terminal.wait_for(PROMPT))]
+
+
 def no_engine(there: Home) -> None:
     """End the engine that runs."""
     while (pid := there.engine()) is not None:
@@ -50,15 +59,24 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    empty, cold, warm = [], [], []
+    empty, cold, warm, asked_cold, asked_warm = [], [], [], [], []
     with home() as there:
         for _ in range(options.runs):
             empty.append(seconds_until(there, EMPTY, b"screen is ready"))
             no_engine(there)
             cold.append(seconds_until(there, CONSOLE, PROMPT, PANE))
             warm.append(seconds_until(there, CONSOLE, PROMPT, PANE))
+            no_engine(there)
+            asked_cold.append(seconds_until_asked(there))
+            asked_warm.append(seconds_until_asked(there))
     if options.json:
-        figures = {"empty_s": empty, "no_engine_s": cold, "engine_s": warm}
+        figures = {
+            "empty_s": empty,
+            "no_engine_s": cold,
+            "engine_s": warm,
+            "asked_no_engine_s": asked_cold,
+            "asked_engine_s": asked_warm,
+        }
         print(
             json.dumps(
                 {name: list(map(min, zip(*found, strict=True))) for name, found in figures.items()}
@@ -69,6 +87,9 @@ def main() -> None:
     for name, found in (("no engine runs", cold), ("an engine runs", warm)):
         for place, what in enumerate(("prompt", "pane")):
             tell(f"console, {name}: {what}", [moments[place] for moments in found])
+    for name, found in (("no engine runs", asked_cold), ("an engine runs", asked_warm)):
+        for place, what in enumerate(("request", "prompt")):
+            tell(f"asked, {name}: {what}", [moments[place] for moments in found])
     least = min(empty)[0]
     print(f"prompt after the empty app, least of each: {1000 * (min(warm)[0] - least):.0f} ms")
 

@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import termios
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from itertools import cycle
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO
 
 from tests.processes import engine_pids, stop_engines
@@ -86,6 +88,32 @@ def bench_server(*, inside: Sequence[str] = ()) -> Iterator[str]:
     """The endpoint in a process of its own; gives its URL."""
     with server_process(inside=inside) as printed:
         yield printed.readline().strip()
+
+
+@contextmanager
+def bell(there: Home) -> Iterator[tuple[list[str], "SimpleQueue[float]"]]:
+    """The program with an endpoint `bell`, and the moments at which it is asked.
+
+    Nobody is answered.
+    """
+    rings: SimpleQueue[float] = SimpleQueue()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def listen() -> None:
+            with suppress(OSError):
+                while True:
+                    caller, _ = listener.accept()
+                    with caller:
+                        caller.recv(1)
+                        rings.put(time.perf_counter())
+
+        threading.Thread(target=listen, daemon=True).start()
+        config = there.folder / "bell.toml"
+        config.write_text(
+            '[endpoints.bell]\ndialect = "openai-chat"\nmodel = "m"\nretries = 0\n'
+            f'base_url = "http://127.0.0.1:{listener.getsockname()[1]}/v1"\n'
+        )
+        yield [sys.executable, "-m", "streamtui", "--config", str(config)], rings
 
 
 def asking(panes: int, model: str) -> list[str]:

@@ -7,11 +7,12 @@ import pytest
 
 from streamtui import cli
 from streamtui.cli import common, console
+from streamtui.engine.doors import Send
 from streamtui.errors import ConfigError
 from streamtui.ui import app
 from tests.cli.conftest import Program
 from tests.cli.past import Terminal
-from tests.cli.scripted_doors import ScriptedDoors
+from tests.cli.scripted_doors import ScriptedDoors, done
 from tests.cli.test_endings import on_a_terminal
 
 
@@ -34,7 +35,7 @@ class FakeApp:
 @pytest.fixture
 def doors(monkeypatch: pytest.MonkeyPatch, program: Program) -> ScriptedDoors:
     """The engine of a console that has a terminal and a home of its own."""
-    doors = ScriptedDoors({})
+    doors = ScriptedDoors({"demo": done("la")})
     monkeypatch.setattr(console, "is_terminal", lambda _: True)
     monkeypatch.setenv("STREAMTUI_ENGINE", "thread")
     monkeypatch.setattr(common, "engine_in_thread", lambda: doors)
@@ -50,6 +51,14 @@ def doors(monkeypatch: pytest.MonkeyPatch, program: Program) -> ScriptedDoors:
 
 def opened() -> list[str]:
     return [endpoint.model for endpoint in FakeApp.given["opening"]]
+
+
+def asked(doors: ScriptedDoors) -> dict[str, str]:
+    """What was sent to each model before there was an app, which was told of them all."""
+    sessions = FakeApp.given["asked"].sessions
+    sent = {c.session_id: c.prompt for c in doors.commands if isinstance(c, Send)}
+    assert list(sent) == list(sessions)
+    return {sessions[session_id].model: prompt for session_id, prompt in sent.items()}
 
 
 def test_without_anything_the_default_endpoint_opens(doors: ScriptedDoors) -> None:
@@ -72,14 +81,29 @@ def test_what_was_open_last_time_comes_back_beside_named_endpoints_when_it_is_wi
 
 def test_each_endpoint_gets_a_pane_and_all_get_the_prompt(doors: ScriptedDoors) -> None:
     assert cli._run(["-e", "demo/slow", "-e", "demo", "-p", "hi"]) == 0
+    assert asked(doors) == {"demo/slow": "hi", "demo/verse": "hi"}
+    assert opened() == []
+
+
+def test_without_a_prompt_nothing_is_asked(doors: ScriptedDoors) -> None:
+    assert cli._run(["-e", "demo/slow", "-e", "demo"]) == 0
     assert opened() == ["demo/slow", "demo/verse"]
-    assert FakeApp.given["prompt"] == "hi"
+    assert FakeApp.given["asked"] is None
+    assert doors.commands == []
+
+
+def test_without_an_endpoint_the_prompt_waits_for_the_panes_of_last_time(
+    doors: ScriptedDoors,
+) -> None:
+    assert cli._run(["-p", "hi"]) == 0
+    assert (FakeApp.given["asked"], FakeApp.given["prompt"]) == (None, "hi")
+    assert doors.commands == []
 
 
 def test_the_demo_has_four_panes_a_prompt_and_the_event_log(doors: ScriptedDoors) -> None:
     assert cli._run(["demo"]) == 0
-    assert opened() == ["demo/verse", "demo/markdown", "demo/thinker", "demo/tools"]
-    assert FakeApp.given["prompt"]
+    assert list(asked(doors)) == ["demo/verse", "demo/markdown", "demo/thinker", "demo/tools"]
+    assert all(asked(doors).values())
     assert FakeApp.given["show_events"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamtui.engine.host import wire
-from tests.lifetimes.home import PROMPT, Home, assert_all_is_kept
+from tests.lifetimes.home import PROMPT, Home, assert_all_is_kept, until
 from tests.lifetimes.terminal import STREAMTUI, panes, terminal
 
 pytestmark = pytest.mark.timeout(120)
@@ -46,6 +46,37 @@ def test_one_can_type_before_the_engine_is_there_and_then_all_goes_on(home: Home
             assert not home.engines
         shown.wait_for_text("2 live")
         assert "typed early" in shown.text()
+        assert_all_is_kept(home, 2)
+
+
+HOLD_TEXTUAL = """
+import os, sys
+from importlib.abc import MetaPathFinder
+
+class Hold(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "textual":
+            sys.meta_path.remove(self)
+            open(os.environ["HOLD_UNTIL_OPENED"]).close()
+
+sys.meta_path.insert(0, Hold())
+"""
+"""Runs before the program: Textual cannot be imported until somebody writes to a named pipe."""
+
+
+def test_the_first_prompt_is_sent_before_there_is_a_screen(home: Home, tmp_path: Path) -> None:
+    home.let_talk(rate=50)
+    (tmp_path / "sitecustomize.py").write_text(HOLD_TEXTUAL)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    home.environ["PYTHONPATH"] = f"{tmp_path}:{home.environ['PYTHONPATH']}"
+    home.environ["HOLD_UNTIL_OPENED"] = str(pipe)
+    with terminal(home, *STREAMTUI, *panes(2), "-p", PROMPT) as shown:
+        until(lambda: len(home.said()) == 2 and all(home.said()), "both are answered")
+        assert not shown.received
+        pipe.write_bytes(b"")
+        shown.wait_for_text("2 live")
+        shown.wait_for_text("a00w0001")
         assert_all_is_kept(home, 2)
 
 

@@ -18,13 +18,22 @@ from streamtui.engine.doors import (
     Doors,
     GetTranscript,
     GetWorkspace,
+    ListSessions,
     OpenSession,
     Query,
+    Retry,
     SaveWorkspace,
 )
 from streamtui.engine.host.client import AttachedEngine
 from streamtui.engine.host.process import attach
-from streamtui.engine.reports import Answer, NotFound, Transcript, Workspace
+from streamtui.engine.reports import (
+    Answer,
+    NotFound,
+    SessionList,
+    SessionSummary,
+    Transcript,
+    Workspace,
+)
 from streamtui.errors import RunError
 from streamtui.events import (
     Chunk,
@@ -39,6 +48,7 @@ from streamtui.events import (
 )
 from streamtui.ui import keeper
 from streamtui.ui.app import StreamTUIApp
+from streamtui.ui.asked import Asked
 from streamtui.ui.attachment import MOST_PANES
 from streamtui.ui.clock import Clock
 from streamtui.ui.document import Bookmark
@@ -62,6 +72,7 @@ async def attached(
     *,
     config: Config = BOTH,
     opening: Sequence[Endpoint] = (),
+    asked: Asked | None = None,
     prompt: str = "",
     restore: bool = True,
     reattach: Callable[[], Doors] | None = None,
@@ -73,6 +84,7 @@ async def attached(
         doors,
         config,
         opening=opening,
+        asked=asked,
         prompt=prompt,
         restore=restore,
         fallback=endpoint(),
@@ -317,6 +329,81 @@ async def test_the_first_prompt_goes_to_the_panes_that_were_asked_for() -> None:
     async with attached(doors, opening=[OPENAI], prompt="hello") as c:
         await c.until(lambda: list(doors.sent()), "sent")
         assert [session for session, _prompt in doors.sent()] == [c.sessions[1]]
+
+
+# What was asked before there was a screen
+
+
+class AskedEarly(ScriptedDoors):
+    """Tells who asks later what was opened since."""
+
+    async def ask(self, query: Query) -> Answer:
+        if isinstance(query, ListSessions):
+            opened = [
+                SessionSummary(each, self.endpoints[each].name, "", False, 0, "")
+                for each in self.sessions
+            ]
+            return SessionList((*self.open_before, *opened))
+        return await super().ask(query)
+
+
+async def test_what_was_asked_early_is_shown_from_its_first_event_on_and_asked_once() -> None:
+    doors = AskedEarly()
+    doors.was_open("older", endpoint())
+    asked = Asked(doors, [OPENAI, endpoint()], "hello")
+    [first, second] = asked.sessions
+    doors.answer(first, "la ", "la")
+    async with attached(doors, asked=asked, prompt="hello", restore=False) as c:
+        assert c.sessions == ["older", first, second]
+        await c.until_shown("la la")
+        assert list(doors.sent()) == [(first, "hello"), (second, "hello")]
+        # One from the start on would be told the same with its pieces in one.
+        assert len(doors.subscriptions) == 1
+        doors.answer(second, "lo lo")
+        await c.until_shown("lo lo")
+        # An answer that has ended is the last of its conversation: it can be asked again.
+        doors.complete(second)
+        c.app.main.go_to(second)
+        await c.press("tab", "r")
+        await c.until(lambda: isinstance(doors.commands[-1], Retry), "asked again")
+
+
+async def test_what_was_asked_early_comes_after_the_panes_of_before() -> None:
+    doors = AskedEarly()
+    doors.workspace = kept(pane("s1"), pane("s2")).workspace
+    asked = Asked(doors, [OPENAI], "hello")
+    async with attached(doors, asked=asked, prompt="hello") as c:
+        assert c.sessions == ["s1", "s2", *asked.sessions]
+        assert [prompt for _session, prompt in doors.sent()] == ["hello"]
+
+
+@pytest.mark.parametrize("restore", [True, False])
+async def test_an_engine_that_ends_when_it_was_asked_early_has_another_one_asked(
+    restore: bool,
+) -> None:
+    class Ending(ScriptedDoors):
+        async def ask(self, query: Query) -> Answer:
+            app.engine_lost()
+            return NotFound(ErrorInfo("bug", "the engine has ended"))
+
+    ending, other = Ending(), AskedEarly()
+    asked = Asked(ending, [OPENAI, endpoint()], "hello")
+    app = StreamTUIApp(
+        ending,
+        BOTH,
+        opening=[],
+        asked=asked,
+        prompt="hello",
+        restore=restore,
+        fallback=endpoint(),
+        reattach=Engines(other),
+        host="",
+    )
+    async with app.run_test(notifications=True) as pilot:
+        c = Console(app, other, pilot)
+        await c.until(lambda: len(list(other.sent())) == 2, "asked")
+        assert [session for session, _prompt in other.sent()] == c.sessions
+        assert [o.endpoint for o in openings(other)] == [OPENAI, endpoint()]
 
 
 # Endpoints that are gone
