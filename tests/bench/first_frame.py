@@ -39,12 +39,12 @@ def seconds_until(there: Home, command: list[str], *markers: bytes) -> list[floa
 
 
 def seconds_until_asked(there: Home) -> list[float]:
-    """How long the console takes until the request of its first prompt is there, and its prompt."""
+    """How long the console takes until its prompt is there, and the request of its first one."""
     with bell(there) as (program, rings):
         command = [*program, "-e", "bell", "-p", "go"]
         began = time.perf_counter()
         with closing(Terminal(command, there.environ)) as terminal:
-            return [moment - began for moment in (rings.get(), terminal.wait_for(PROMPT))]
+            return [moment - began for moment in (terminal.wait_for(PROMPT), rings.get())]
 
 
 def no_engine(there: Home) -> None:
@@ -88,7 +88,7 @@ def main() -> None:
         for place, what in enumerate(("prompt", "pane")):
             tell(f"console, {name}: {what}", [moments[place] for moments in found])
     for name, found in (("no engine runs", asked_cold), ("an engine runs", asked_warm)):
-        for place, what in enumerate(("request", "prompt")):
+        for place, what in enumerate(("prompt", "request")):
             tell(f"asked, {name}: {what}", [moments[place] for moments in found])
     least = min(empty)[0]
     print(f"prompt after the empty app, least of each: {1000 * (min(warm)[0] - least):.0f} ms")
