@@ -100,8 +100,11 @@ class HistoryActions:
 
         return open_before
 
-    async def fork_replay(self, run_id: str) -> None:
-        """The same for the run that a pane plays."""
+    def fork_replay(self, run_id: str) -> None:
+        """The same for the run that a pane plays; no key waits for the history."""
+        self._app.run_worker(self._fork_replay(run_id), group="fork", exclusive=True)
+
+    async def _fork_replay(self, run_id: str) -> None:
         try:
             stored = await self._ask(GetRun(run_id), StoredRun)
             if stored is None:
@@ -110,7 +113,8 @@ class HistoryActions:
         except RunError as error:
             self._app.notice(safe_line(error.info().words), title="Fork", severity="warning")
             return
-        await plan()
+        # In the app's own queue: no key is carried out in the middle of it.
+        self._app.call_later(plan)
 
     async def _go_to(self, session_id: str) -> None:
         self._app.main.go_to(session_id)

@@ -176,11 +176,15 @@ class PaneActions:
         if not self._closed:
             self._app.notice("No pane was closed.")
             return
-        closed = self._closed.pop()
-        if not await self._app.texts.have(closed.state):
-            self._closed.append(closed)
-            return
-        await self._bring_back(closed, closed.state.turns)
+        closed = self._closed[-1]
+
+        async def again() -> None:
+            if self._closed and self._closed[-1] is closed:
+                await self.reopen()
+
+        if self._app.texts.is_whole(closed.state, again):
+            self._closed.pop()
+            await self._bring_back(closed, closed.state.turns)
 
     async def start_over(self, session_id: str) -> str:
         """The same pane without its last turn, as a new session; returns the session's id.

@@ -92,7 +92,7 @@ class RunActions:
         if pane.state.session_id not in self._app.panes.endpoints:
             self._app.notice(not_configured(pane.state.endpoint), severity="warning")
             return
-        if not await self._app.texts.have(pane.state):
+        if not self._app.texts.is_whole(pane.state, self.retry):
             return
         # Reopened, and nothing asked since: the engine has messages here, no turn to repeat.
         session_id = await self._app.panes.start_over(pane.state.session_id)
@@ -102,7 +102,7 @@ class RunActions:
         """Fork the current pane before its last prompt, and put that prompt into the bar."""
         pane = self._screen.grid.current
         if isinstance(pane, ReplayPane):
-            await self._app.history.fork_replay(pane.run_id)
+            self._app.history.fork_replay(pane.run_id)
             return
         if pane is None or not pane.state.turns:
             self._app.notice("Nothing was asked here yet.")
@@ -111,7 +111,7 @@ class RunActions:
         if session_id not in self._app.panes.endpoints:
             self._app.notice(not_configured(pane.state.endpoint), severity="warning")
             return
-        if await self._app.texts.have(pane.state):
+        if self._app.texts.is_whole(pane.state, self.edit):
             self.change_prompt(await self._app.panes.fork(session_id))
 
     def change_prompt(self, prompt: str) -> None:

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from streamtui.ui.transcript import Transcript
 
 
-PATIENCE_SECONDS = 1.0
-"""How long old text may take before it is said that it is on its way."""
-LATE = "Older answers are read from the history first. All keys work meanwhile."
-
-
 class ReadingActions:
     """Scrolling and copying, in the log while it has the focus, else in the current pane."""
 
@@ -129,11 +124,7 @@ class ReadingActions:
             self._app.run_worker(self._fetch(pane, use), group="copy", exclusive=True)
 
     async def _fetch(self, pane: Pane, use: "Callable[[list[Turn]], None]") -> None:
-        late = self._app.set_timer(PATIENCE_SECONDS, lambda: self._app.notice(LATE))
-        try:
-            await self._app.texts.make_whole(pane.state, pane.state.turns)
-        finally:
-            late.stop()
+        await self._app.texts.fetch(pane.state)
         use(pane.state.turns)
 
     def copy_answer(self) -> None:

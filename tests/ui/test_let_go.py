@@ -10,9 +10,9 @@ from msgspec import structs
 from streamtui.engine.doors import GetRun, OpenSession, Query
 from streamtui.engine.reports import Answer
 from streamtui.events import Message
-from streamtui.ui.let_go import too_much
+from streamtui.ui.let_go import LATE, READ, too_much
 from streamtui.ui.pane_state import AppState, PaneState, Turn, messages, text_chars
-from tests.ui.harness import Console, configuration, console
+from tests.ui.harness import Console, configuration, console, endpoint
 from tests.ui.past_runs import past_run, remember
 from tests.ui.scripted_doors import ScriptedDoors
 
@@ -238,7 +238,22 @@ async def test_keys_do_not_wait_for_text_from_an_engine_that_stands_still(
         "streamtui.ui.app.StreamTUIApp.copy_everywhere",
         lambda _app, text, _what: copied.append(text),
     )
-    monkeypatch.setattr("streamtui.ui.view_actions.PATIENCE_SECONDS", 0.01)
+    async with long_session() as c:
+        await let_go(c)
+        goes_on = stand_still(monkeypatch)
+        await c.press("tab", "Y")
+        await c.until(lambda: LATE in c.toasts()[-1], "a toast")
+        await c.press("i", *"hello")
+        await c.until_shown("hello")
+        assert not copied
+        goes_on.set()
+        await c.until(lambda: copied, "it was copied")
+        assert all(answer in copied[0] for answer in ANSWERS)
+
+
+def stand_still(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """From now on an engine answers no question until this is set."""
+    monkeypatch.setattr("streamtui.ui.let_go.PATIENCE_SECONDS", 0.01)
     goes_on = asyncio.Event()
     ask = ScriptedDoors.ask
 
@@ -246,17 +261,60 @@ async def test_keys_do_not_wait_for_text_from_an_engine_that_stands_still(
         await goes_on.wait()
         return await ask(doors, query)
 
+    monkeypatch.setattr(ScriptedDoors, "ask", ask_once_it_goes_on)
+    return goes_on
+
+
+async def test_a_fork_comes_once_its_text_is_there_however_often_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with long_session() as c:
         await let_go(c)
-        monkeypatch.setattr(ScriptedDoors, "ask", ask_once_it_goes_on)
-        await c.press("tab", "Y")
-        await c.until(lambda: "Older answers are read" in str(c.toasts()), "a toast")
-        await c.press("i", *"hello")
-        await c.until_shown("hello")
-        assert not copied
+        goes_on = stand_still(monkeypatch)
+        await c.press("tab", "e", "e")
+        await c.until(lambda: LATE in c.toasts()[-1], "a toast")
+        await c.press("e")
+        assert len(c.sessions) == 1
         goes_on.set()
-        await c.until(lambda: copied, "it was copied")
-        assert all(answer in copied[0] for answer in ANSWERS)
+        await c.until(lambda: len(c.sessions) == 2, "the fork")
+        await c.settle()
+        assert len(c.sessions) == 2
+        assert c.prompt_text == "question 3"
+
+
+async def test_a_fork_does_not_come_over_somebody_who_types_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with long_session() as c:
+        await let_go(c)
+        goes_on = stand_still(monkeypatch)
+        await c.press("tab", "e", "i", *"hello")
+        await c.until_shown("hello")
+        goes_on.set()
+        await c.until(lambda: READ in c.toasts()[-1], "a toast")
+        assert (len(c.sessions), c.prompt_text) == (1, "hello")
+        await c.press("tab", "e")
+        await c.until(lambda: len(c.sessions) == 2, "the fork")
+
+
+async def test_of_two_panes_that_were_closed_the_one_that_was_asked_for_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with long_session() as c:
+        await let_go(c)
+        await c.app.panes.open(endpoint("demo", "demo/verse"))
+        [long, short] = c.sessions
+        c.app.main.go_to(long)
+        goes_on = stand_still(monkeypatch)
+        await c.press("tab", "D", "alt+u")
+        assert c.sessions == [short]
+        await c.press("D")
+        goes_on.set()
+        await c.until(lambda: READ in c.toasts()[-1], "a toast")
+        assert c.sessions == []
+        await c.press("alt+u", "alt+u")
+        await c.until(lambda: len(c.sessions) == 2, "both are back")
+        assert sorted(len(pane.state.turns) for pane in c.panes) == [0, 4]
 
 
 async def test_a_fork_has_the_whole_conversation() -> None:
