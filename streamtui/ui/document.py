@@ -199,6 +199,10 @@ class Document:
         named = self._find(turn, spot)
         return Bookmark(turn, spot, self.count(place, named) - self.count(named, place))
 
+    def may_be_replaced(self, place: Place) -> bool:
+        """Whether the block at a place, or one before it, is not closed."""
+        return bool(self._views) and place.block - self._starts[-1] >= self._views[-1].first_open
+
     def place(self, bookmark: Bookmark | None) -> Place:
         """Where what was bookmarked stands now."""
         if bookmark is None or bookmark.turn >= len(self._views):

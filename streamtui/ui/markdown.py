@@ -41,12 +41,16 @@ _SMALL_HEADING = "foreground bold italic"
 _LABEL_LIMIT = 40
 
 
-def markdown_blocks(text: str, *, gap: int) -> list[Block]:
-    """The blocks of a finished answer; `gap` blank rows stand before the first of them."""
+def markdown_blocks(text: str, *, gap: int, first_line: int = 0) -> list[Block]:
+    """The blocks of an answer, or of what it has from a line on.
+
+    `gap` blank rows stand before the first of them.
+    """
     source = safe_text(join_surrogates(text)).rstrip()
     addresses = addresses_in(source)
     blocks: list[Block] = []
-    for section in split_sections(source) if source else ():
+    for cut in split_sections(source) if source else ():
+        section = cut._replace(first_line=cut.first_line + first_line)
         read = _Text(section, addresses)
         before = section.gap if blocks else gap
         for place, each in enumerate(slices(section)):

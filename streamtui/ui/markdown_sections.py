@@ -119,6 +119,15 @@ def fences(text: str) -> Iterator[Fence]:
         yield _fence(text, opened, len(text), len(text))
 
 
+def opens_fence(line: str) -> str:
+    """The mark of a line that begins or ends code between fences; empty for any other."""
+    mark = _MARKS.search(line)
+    if mark is None or not _BEFORE_FENCE.fullmatch(line, 0, mark.start()):
+        return ""
+    within_line = mark.group().startswith("`") and "`" in line[mark.end() :]
+    return "" if within_line else mark.group()
+
+
 def _fence(text: str, opened: tuple[int, int, re.Match[str]], close: int, end: int) -> Fence:
     start, body, mark = opened
     opening = text[mark.start() : min(body, mark.end() + _LONGEST_INFO)].rstrip("\n")

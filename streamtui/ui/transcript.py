@@ -126,7 +126,7 @@ class Transcript(LineView):
 
     def _lay_out(self, width: int, renewed: Turn | None = None) -> None:
         document = self._document
-        top, below = (None, 0) if self.following else self._anchor()
+        top, below = self._anchor()
         if renewed is not None:
             document.renew(renewed)
         document.width = width
@@ -142,8 +142,11 @@ class Transcript(LineView):
 
     def _anchor(self) -> tuple[Bookmark | None, int]:
         """What stays where it is, and how many rows below the top: where text comes back upon
-        which one came from below, it is what follows that."""
+        which one came from below, it is what follows that. Nothing where the top stays anyway."""
         document = self._document
+        if self.following:
+            may_move = document.may_be_replaced(self._top)
+            return (document.bookmark(self._top) if may_move else None), 0
         absent = document.absent(self._top, self._last_seen)
         below = Place(absent[-1] + 1, 0) if absent and self._came_up else self._top
         if below.block >= len(document.blocks):
@@ -250,6 +253,7 @@ class Transcript(LineView):
         self._measuring = False
         if not self.following:
             self._report_position(self._count_new())
+            self._document.forget_far(self._top, self._last_seen)
 
     def _report_position(self, new_lines: int) -> None:
         position = (self.following, new_lines, self.searched, self.found)

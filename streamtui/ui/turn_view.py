@@ -1,4 +1,4 @@
-"""One turn as blocks: growing while it streams, Markdown once it has ended. Pure: no Textual."""
+"""One turn as blocks, of which those that have ended are Markdown. Pure: no Textual."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,10 +16,9 @@ from streamtui.ui.blocks import (
     prompt_blocks,
 )
 from streamtui.ui.border_text import phase_role
+from streamtui.ui.growing import GrowingBlocks, GrowingMarkdown
 from streamtui.ui.pane_state import GLYPHS, ToolCall, Turn
 from streamtui.ui.rows import Row, Span, wrap_spans
-from streamtui.ui.stretches import seam
-from streamtui.ui.text_block import TextBlock
 
 _LINES_PER_CALL = 1_000_000
 _USUAL_REASONS = frozenset(
@@ -35,60 +34,6 @@ class Spot(NamedTuple):
     offset: int
 
 
-class GrowingBlocks:
-    """A text that streams in, as a list of blocks of which only the last one grows."""
-
-    def __init__(
-        self, source: GrowingText, kind: Kind, role: str, *, gap: int = 1, first_line: int = 0
-    ) -> None:
-        self._source = source
-        self._taken = 0
-        self._kind: Kind = kind
-        self._role = role
-        self._last = TextBlock(kind, role, gap=gap, first_line=first_line)
-        self.blocks: list[Block] = []
-
-    def sync(self, *, live: bool) -> None:
-        """Take what has come; `live` says whether the cursor stands at the end."""
-        if text := self._source.since(self._taken):
-            self._taken += len(text)
-            self._take(text)
-        if self._last.live and not live:
-            self._last.close()
-
-    def _take(self, text: str) -> None:
-        if not self.blocks:
-            # The line ends with which many answers begin are no part of what they say.
-            text, skipped = text.lstrip("\r\n"), text
-            self._last.first_line += skipped.count("\n") - text.count("\n")
-            if not text:
-                return
-            self.blocks.append(self._last)
-        *lines, tail = text.split("\n")
-        for line in lines:
-            self._add(line)
-            if self._last.is_full:
-                self._go_on(self._last.first_line + self._last.line_count, 0)
-            else:
-                self._last.take("\n")
-        self._add(tail)
-
-    def _add(self, text: str) -> None:
-        """Text within a line, which may get too long for one block."""
-        while (cut := seam(text, self._last.line_chars)) is not None:
-            self._last.take(text[:cut])
-            line = self._last.first_line + self._last.line_count - 1
-            self._go_on(line, self._last.end_offset)
-            text = text[cut:]
-        self._last.take(text)
-
-    def _go_on(self, line: int, offset: int) -> None:
-        """Close a long block and go on in another one."""
-        self._last.close()
-        self._last = TextBlock(self._kind, self._role, gap=0, first_line=line, first_offset=offset)
-        self.blocks.append(self._last)
-
-
 class TurnView:
     """The blocks of a turn; `sync` brings them up to date."""
 
@@ -97,7 +42,7 @@ class TurnView:
         self.blocks: list[Block] = []
         self._prompt = prompt_blocks(turn.prompt, gap=gap)
         self._reasoning = GrowingBlocks(turn.reasoning_pieces, "reasoning", "reasoning")
-        self._answer = GrowingBlocks(turn.text_pieces, "answer", "")
+        self._answer = GrowingMarkdown(turn.text_pieces)
         self._refusal = GrowingBlocks(turn.refusal_pieces, "refusal", "warning")
         self._tools: dict[int, tuple[ToolHeadBlock, GrowingBlocks]] = {}
         self._words = WordCount(turn.reasoning_pieces)
@@ -120,6 +65,13 @@ class TurnView:
             answer = self._closed = self._closed or self._close()
         self._folded = self._is_answering and not show_reasoning and (may_fold or self._folded)
         self.blocks = [*self._prompt, *self._reasoning_blocks(), *answer, *self._notes()]
+
+    @property
+    def first_open(self) -> int:
+        """The first block that may be replaced by others while the turn goes on."""
+        if self.is_closed:
+            return len(self.blocks)
+        return len(self._prompt) + len(self._reasoning_blocks()) + len(self._answer.closed)
 
     @property
     def is_folded(self) -> bool:
@@ -169,7 +121,7 @@ class TurnView:
         for number, call in enumerate(self.turn.tool_calls):
             blocks += closed_tool_blocks(call, number * _LINES_PER_CALL)
         # The streamed rows are not needed any more.
-        self._answer = GrowingBlocks(GrowingText(), "answer", "")
+        self._answer = GrowingMarkdown(GrowingText())
         self._tools.clear()
         return blocks
 

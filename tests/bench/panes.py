@@ -1,7 +1,8 @@
 """What live panes cost: CPU and bytes for each token, and how soon a key is seen.
 
-    python -m tests.bench.panes [--json] [--seconds S] [PANESxRATE …]
+    python -m tests.bench.panes [--json] [--seconds S] [[KIND:]PANESxRATE …]
 
+KIND is one of the bench's server: plain tokens unless something is said.
 Beside an empty Textual app in the same run, whose CPU is taken off; keys are typed after that, while
 all of it goes on. Prints figures and asserts nothing about them.
 """
@@ -17,7 +18,7 @@ from contextlib import closing, contextmanager
 from tests.bench.programs import Home, Terminal, asking, bench_server, home, memory_mib
 from tests.processes import cpu_seconds
 
-SCENARIOS = ("1x100", "16x50", "64x20", "64x200")
+SCENARIOS = ("1x100", "16x50", "64x20", "64x200", "markdown:1x100", "markdown:16x50")
 GOALS = {
     "1x100": (0.6, 45, 30),
     "16x50": (0.2, 40, 40),
@@ -51,10 +52,10 @@ def measure_empty(there: Home, seconds: float) -> float:
         return (cpu_seconds(app.pid) - cpu) / seconds
 
 
-def measure(panes: int, rate: int, seconds: float, empty: float) -> dict[str, float]:
+def measure(kind: str, panes: int, rate: int, seconds: float, empty: float) -> dict[str, float]:
     """One scenario from a fresh start."""
     count = int(rate * (2 * seconds + 6))
-    command = asking(panes, f"bench/tokens/{rate}/{count}")
+    command = asking(panes, f"bench/{kind}/{rate}/{count}")
     with bench_server() as url, home() as there:
         there.configure(url)
         with closing(Terminal(command, there.environ)) as console:
@@ -99,15 +100,16 @@ def main() -> None:
     with home() as there:
         empty = measure_empty(there, options.seconds)
     for name in options.scenarios:
-        panes, _, rate = name.partition("x")
-        figures = measure(int(panes), int(rate), options.seconds, empty)
+        kind, _, size = name.rpartition(":")
+        panes, _, rate = size.partition("x")
+        figures = measure(kind or "tokens", int(panes), int(rate), options.seconds, empty)
         if options.json:
             print(json.dumps({"scenario": name, **figures}), flush=True)
             continue
         goal = GOALS.get(name)
         words = f"  goal {goal[0]} ms, {goal[1]} B, {goal[2]} ms" if goal else ""
         print(
-            f"{name:>7}: {figures['cpu_ms_per_token']:.3f} ms/token"
+            f"{name:>14}: {figures['cpu_ms_per_token']:.3f} ms/token"
             f" (console {figures['console_ms_per_token']:.3f}),"
             f" {figures['bytes_per_token']:.0f} B/token,"
             f" echo p50 {figures['echo_p50_ms']:.0f} p95 {figures['echo_p95_ms']:.0f} ms,"

@@ -3,12 +3,14 @@
     python -m tests.bench.server [--tell]
 
 The model says what comes: `KIND/RATE/COUNT`, RATE 0 for as fast as it is taken. KIND is `tokens`,
-`fence` (Markdown, most of it one block of code) or `line` (a single line without a blank).
+`markdown` (pages with something of everything), `fence` (Markdown, most of it one block of code) or
+`line` (a single line without a blank).
 Prints its URL, and with `--tell` the monotonic second at which the last token of each answer left.
 """
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +19,33 @@ from tests.raw_http import LAST_CHUNK, STREAM_HEAD, chunk, read_request
 
 HEAD = STREAM_HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 WORDS = ("Spark", "ling ", "water", ", ", "clear ", "and ", "bright", ".\n", "You ", "dance ")
+"""Plain tokens: about four characters each, with a line end now and then."""
+PAGE = """\
+## What a glass does
+
+You dance around **the bubbles**, and they rise: *light* goes up, `heavy` goes down.
+
+1. Open the bottle, slowly, and wait until it is quiet again.
+2. Pour along the side of the glass, not into the middle of it.
+3. Look at it from below, where the bubbles begin.
+
+| drink | columns | says |
+|:------|--------:|:-----|
+| water | 6 | nothing |
+| 气泡水 | 12 | a little |
+
+```python
+def bubbles(glass: str, rising: int = 3) -> list[str]:
+    # So many of them, the first at the bottom.
+    return [f"{glass}: {number}" for number in range(rising)]
+```
+
+> Whoever looks for long sees that they come from the same places.
+
+- A scratch, that nobody saw;
+- a hair, which **somebody** should have seen.
+
+"""
 LAST_WORD = "jq\N{SNOWMAN}"
 """How an answer ends that is not made of plain tokens: seen nowhere else."""
 BURST = 200
@@ -24,7 +53,7 @@ BURST = 200
 
 
 def token(number: int) -> str:
-    """The text of one token; about four characters, with a line end now and then."""
+    """A plain token."""
     return WORDS[number % len(WORDS)]
 
 
@@ -43,7 +72,6 @@ def line_token(number: int) -> str:
 
 
 KINDS: dict[str, Callable[[int], str]] = {
-    "tokens": token,
     "fence": fence_token,
     "line": line_token,
 }
@@ -57,13 +85,17 @@ def frame(word: str) -> bytes:
     return event(json.dumps({"choices": [{"index": 0, "delta": {"content": word}}]}))
 
 
-FRAMES = [frame(word) for word in WORDS]
+AGAIN = {
+    "tokens": [frame(word) for word in WORDS],
+    "markdown": [frame(word) for word in re.findall(r"\S+\s*", PAGE)],
+}
+"""Frames that come again and again."""
 
 
 def frames(kind: str, count: int) -> list[bytes]:
-    """All frames of an answer; plain ones are few and come again and again."""
-    if kind == "tokens":
-        return FRAMES
+    """All frames of an answer, or those that come again and again."""
+    if kind in AGAIN:
+        return AGAIN[kind]
     token_of = KINDS[kind]
     return [*(frame(token_of(number)) for number in range(count - 1)), frame(LAST_WORD)]
 
