@@ -8,7 +8,10 @@ from streamtui.ui.text_block import TextBlock
 
 
 class GrowingBlocks:
-    """Plain text from character `start` of a source on; only the last block grows."""
+    """Plain text from character `start` of a source on; only the last block grows.
+
+    There is no block before there is text, unless other text stands before it.
+    """
 
     def __init__(
         self,
@@ -25,7 +28,8 @@ class GrowingBlocks:
         self._kind: Kind = kind
         self._role = role
         self._last = TextBlock(kind, role, gap=gap, first_line=first_line)
-        self.blocks: list[Block] = []
+        self._begun = False
+        self.blocks: list[Block] = [self._last] if start else []
 
     def sync(self, *, live: bool) -> None:
         """Take what has come; `live` says whether the cursor stands at the end."""
@@ -34,15 +38,20 @@ class GrowingBlocks:
             self._take(text)
         if self._last.live and not live:
             self._last.close()
+            if not self._begun:
+                self.blocks = []
 
     def _take(self, text: str) -> None:
-        if not self.blocks:
+        if not self._begun:
             # The line ends with which many answers begin are no part of what they say.
             text, skipped = text.lstrip("\r\n"), text
-            self._last.first_line += skipped.count("\n") - text.count("\n")
+            if line_ends := skipped.count("\n") - text.count("\n"):
+                first_line, gap = self._last.first_line + line_ends, self._last.gap
+                self._last = TextBlock(self._kind, self._role, gap=gap, first_line=first_line)
+                self.blocks = [self._last] if self.blocks else []
             if not text:
                 return
-            self.blocks.append(self._last)
+            self._begun, self.blocks = True, [self._last]
         *lines, tail = text.split("\n")
         for line in lines:
             self._add(line)

@@ -66,7 +66,9 @@ def pieces_of(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "ended"),
     [
-        ("One.\n\nTwo", []),
+        ("One.\n", []),
+        ("One.\n\n", ["One."]),
+        ("One.\n\n\n\nTwo", ["One."]),
         ("One.\n\nTwo\n", ["One."]),
         ("One.\nStill one.\n\nTwo.\n\nThree\n", ["One.\nStill one.", "Two."]),
         ("# Head\nText\n", ["# Head"]),
@@ -76,6 +78,16 @@ def pieces_of(text: str) -> list[str]:
         ("```sh\nls\n\n# no head\n```\n", ["```sh\nls\n\n# no head\n```"]),
         ("````\n```\n\nx\n````\n", ["````\n```\n\nx\n````"]),
         ("- a\n- b\n- c\n", ["- a", "- b"]),
+        ("- a\n-", []),
+        ("- a\n- -", []),
+        ("- a\n- b", ["- a"]),
+        ("- a\n\nT", ["- a"]),
+        ("- a\n\n**", []),
+        ("- a\n\n**T", ["- a"]),
+        ("- a\n#", []),
+        ("- a\nT", []),
+        ("1. a\n2", []),
+        ("1. a\n2. b", ["1. a"]),
         ("- a\n  - inner\n\n  more\n- b\n", ["- a\n  - inner\n\n  more"]),
         ("- a\n\n      code\n\nText\n", ["- a\n\n      code"]),
         ("- a\n* b\n", ["- a"]),
@@ -88,7 +100,7 @@ def pieces_of(text: str) -> list[str]:
         ("| a |\n|---|\n| b |\n\nText\n", ["| a |\n|---|\n| b |"]),
         ("Text\n\n---\n\nText\n", ["Text", "---"]),
         ("- a\n\n  ```\n  x\n\n- y\n", []),
-        ("Text\n\n    code\n\n    code\n\nText\n", ["Text\n\n    code\n\n    code"]),
+        ("Text\n\n    code\n\n    code\n\nText\n", ["Text", "code\n\n    code"]),
         ("One.\r\n\r\nTwo\r\n", ["One."]),
     ],
 )
@@ -151,11 +163,25 @@ def test_what_has_ended_stays_as_it_is_whatever_follows(
     assert closed == whole[: len(closed)]
 
 
+def test_blank_lines_after_a_block_are_counted_and_not_shown() -> None:
+    source = GrowingText()
+    growing = GrowingMarkdown(source)
+    for piece in ("One.\n\n", "\n", "\n\n", "Two"):
+        source.append(piece)
+        growing.sync(live=True)
+        rows = growing.blocks[-1].rows(40)
+        assert len(rows) == 2
+    assert (rows[-1].text, rows[-1].line) == ("Two▌", 5)
+
+
 def test_long_pieces_are_looked_through_once() -> None:
     source = GrowingText()
     growing = GrowingMarkdown(source)
     for number in range(2_000):
         source.append(f"Paragraph {number}.\n\n")
         growing.sync(live=True)
-    assert len(growing.closed) == 1_999
-    assert [row.text for row in growing.blocks[-1].rows(40)] == ["", "Paragraph 1999.", "", "▌"]
+    assert len(growing.closed) == 2_000
+    assert [row.text for row in growing.closed[-1].rows(40)] == ["", "Paragraph 1999."]
+    assert [row.text for row in growing.blocks[-1].rows(40)] == ["", "▌"]
+    growing.sync(live=False)
+    assert growing.blocks == growing.closed
