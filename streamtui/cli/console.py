@@ -58,23 +58,28 @@ def _show(
 
     with ConsoleEngine(config.history) as engine:
         asked = Asked(engine.doors, opening, prompt) if opening and prompt else None
-        # Textual takes a while to import: the engine is found, and asks, meanwhile.
-        from streamtui.ui.app import StreamTUIApp
+        try:
+            # Textual takes a while to import: the engine is found, and asks, meanwhile.
+            from streamtui.ui.app import StreamTUIApp
 
-        look_rarely()
-        app = StreamTUIApp(
-            engine.doors,
-            config,
-            opening=[] if asked else opening,
-            asked=asked,
-            prompt=prompt,
-            show_events=show_events,
-            restore=restore,
-            fallback=config.endpoint(config.default_endpoint),
-            reattach=engine.reattach if engine.outlives_us else None,
-            on_mounted=engine.report_to,
-            load_config=lambda: common.load(common.config_path(context)),
-        )
+            look_rarely()
+            app = StreamTUIApp(
+                engine.doors,
+                config,
+                opening=[] if asked else opening,
+                asked=asked,
+                prompt=prompt,
+                show_events=show_events,
+                restore=restore,
+                fallback=config.endpoint(config.default_endpoint),
+                reattach=engine.reattach if engine.outlives_us else None,
+                on_mounted=engine.report_to,
+                load_config=lambda: common.load(common.config_path(context)),
+            )
+        except BaseException:
+            if asked is not None:
+                asked.take_back()
+            raise
         app.run()
         engine.raise_mismatch()
     return app.return_code or 0

@@ -13,6 +13,7 @@ class Asked:
     """
 
     def __init__(self, doors: Doors, endpoints: Iterable[Endpoint], prompt: str) -> None:
+        self._doors = doors
         self._wake: Callable[[], object] = lambda: None
         self._subscription = doors.subscribe(self._events_wait, from_start=True)
         self.sessions = {doors.open_session(endpoint): endpoint for endpoint in endpoints}
@@ -24,6 +25,11 @@ class Asked:
         self._wake = wake
         wake()
         return self._subscription
+
+    def take_back(self) -> None:
+        """There will be no screen: nobody meant the answers."""
+        for session_id in self.sessions:
+            self._doors.close_session(session_id)
 
     def _events_wait(self) -> None:
         self._wake()

@@ -57,6 +57,8 @@ class Attachment:
         self._app = app
         self._reattach = reattach
         self.keeper = Keeper(app)
+        self._asked: Mapping[str, Endpoint] = {}
+        """Sessions of our own that were opened before there was a screen."""
         self._joined = False
         """All that was there before has a pane: what comes from now on is news."""
         self._readable = True
@@ -97,12 +99,13 @@ class Attachment:
         those of `opening`, or all, if nobody is named.
         """
         is_for_all = not (opening or asked)
+        self._asked = asked
         kept = await self._kept() if restore else None
         await self._adopt_open(kept)
         if kept is not None:
             await self._revive_all(kept)
         order = self._app.desk.order
-        opening = [*opening, *self._not_opened(asked)]
+        opening = [*opening, *self._lost_with_engine(asked)]
         if fallback is not None and not (opening or order):
             opening = [fallback]
         opened = await self._app.panes.open_first(opening) if opening else []
@@ -114,12 +117,25 @@ class Attachment:
         self._bring_in()
         return list(order) if is_for_all else opened
 
-    def _not_opened(self, asked: Mapping[str, Endpoint]) -> list[Endpoint]:
+    def _lost_with_engine(self, asked: Mapping[str, Endpoint]) -> list[Endpoint]:
         """Whom an engine was to ask that has ended since: another one has to."""
-        missing = [each for each in asked if each not in self._app.desk.order]
-        for session_id in missing:
-            self._app.state.panes.pop(session_id, None)
-        return [asked[session_id] for session_id in missing]
+        lost = []
+        for session_id, endpoint in asked.items():
+            if session_id not in self._app.desk.order:
+                state = self._app.state.panes.pop(session_id, None)
+                if state is None or not state.closed:
+                    lost.append(endpoint)
+        return lost
+
+    def _expect(self, asked: Mapping[str, Endpoint]) -> list[str]:
+        """The engine does not say what is open: what was asked may be, sooner or later."""
+        for session_id, endpoint in asked.items():
+            named = PaneState(session_id, endpoint.name, endpoint.model, endpoint.dialect)
+            self._app.state.panes.setdefault(session_id, named)
+        if asked:
+            words = "The engine does not answer yet. What was asked is shown as it comes."
+            self._app.notice(words, severity="warning")
+        return list(asked)
 
     async def _kept(self) -> Workspace | None:
         try:
@@ -136,6 +152,8 @@ class Attachment:
     async def _adopt_open(self, kept: Workspace | None) -> None:
         """Sessions that are open, those that had a pane first and in their order."""
         open_now = await self._open_now(self._find_first)
+        if open_now is None:
+            open_now = self._expect(self._asked)
         # Whoever has the answer has heard what was before it.
         self._app.take_events()
         last_runs = {pane.session_id: pane.last_run for pane in kept.panes} if kept else {}
@@ -144,11 +162,12 @@ class Attachment:
 
     async def _open_now(
         self, find: Callable[[Query, type[SessionList]], Awaitable[SessionList | None]]
-    ) -> list[str]:
+    ) -> list[str] | None:
+        """The sessions that are open; None where the engine does not say it."""
         with contextlib.suppress(RunError):
             found = await find(ListSessions(), SessionList)
             return [session.session_id for session in found.sessions] if found else []
-        return []
+        return None
 
     async def _revive_all(self, kept: Workspace) -> None:
         """Panes whose sessions ended with their engine, in their places among the others."""
@@ -274,7 +293,7 @@ class Attachment:
         )
 
     async def _recall(self, session_id: str, last_run: str) -> None:
-        state = self._strange(session_id)
+        state = None if session_id in self._asked else self._strange(session_id)
         if state is not None and (not state.turns or any(not t.run_id for t in state.turns)):
             # It came with a conversation of before, of which the engine knows messages only.
             found = await self._past(GetTranscript(session_id), Transcript)
@@ -343,7 +362,7 @@ class Attachment:
         self._app.use_doors(doors)
         self._attached_anew.set()
         self.keeper.forget()
-        open_now = await self._open_now(self._find)
+        open_now = await self._open_now(self._find) or []
         for session_id in list(self._app.desk.order):
             if session_id not in open_now:
                 await self._open_whole(session_id)

@@ -157,6 +157,8 @@ class Grid(Container):
         self.tabs = Tabs()
         self.tiles = Tiles()
         self.nothing = Static(Content(STARTING), id="nothing-open")
+        self.has_begun = False
+        """The panes of the beginning are there."""
 
     def compose(self) -> ComposeResult:
         """What names panes; they themselves are mounted when sessions open."""
@@ -167,6 +169,7 @@ class Grid(Container):
     def begin(self) -> None:
         """What was to be opened first is open: if that is nothing, the user may open something."""
         self.nothing.update(Content(NOTHING_OPEN))
+        self.has_begun = True
 
     @property
     def layout(self) -> Layout:

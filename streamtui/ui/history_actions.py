@@ -14,7 +14,7 @@ from streamtui.engine.reports import Done, RunList, RunSummary, SessionRecord, S
 from streamtui.errors import RunError
 from streamtui.ids import new_id
 from streamtui.safe_text import safe_line
-from streamtui.ui.asking import ask
+from streamtui.ui.asking import GoOn, ask, fetch_first
 from streamtui.ui.past import LIVE_STATES, recalled, with_end
 from streamtui.ui.replay_pane import ReplayPane
 from streamtui.ui.state import PaneState, apply, messages
@@ -27,7 +27,7 @@ PAGE = 50
 MOST_NAMES = 1_000
 """So many files of one name are enough."""
 
-Plan = Callable[[], Awaitable[object]]
+Plan = GoOn
 """What is to be done once nothing lies over the console any more."""
 
 
@@ -102,19 +102,21 @@ class HistoryActions:
 
     def fork_replay(self, run_id: str) -> None:
         """The same for the run that a pane plays; no key waits for the history."""
-        self._app.run_worker(self._fork_replay(run_id), group="fork", exclusive=True)
 
-    async def _fork_replay(self, run_id: str) -> None:
+        def fetch() -> Awaitable[Plan | None]:
+            return self._plan_of_fork(run_id)
+
+        self._app.run_worker(fetch_first(self._app, fetch), group="fork", exclusive=True)
+
+    async def _plan_of_fork(self, run_id: str) -> Plan | None:
         try:
             stored = await self._ask(GetRun(run_id), StoredRun)
             if stored is None:
                 raise _gone()
-            plan = await self.fork(stored.summary)
+            return await self.fork(stored.summary)
         except RunError as error:
             self._app.notice(safe_line(error.info().words), title="Fork", severity="warning")
-            return
-        # In the app's own queue: no key is carried out in the middle of it.
-        self._app.call_later(plan)
+            return None
 
     async def _go_to(self, session_id: str) -> None:
         self._app.main.go_to(session_id)

@@ -6,13 +6,13 @@ engine, or has nothing, all text stays.
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from streamtui.engine.doors import GetRun
 from streamtui.engine.reports import SessionRecord, StoredRun
 from streamtui.errors import RunError
-from streamtui.ui.asking import ask
+from streamtui.ui.asking import GoOn, ask, fetch_first
 from streamtui.ui.pane_state import AppState, PaneState, Tag, Turn, text_chars
 from streamtui.ui.past import recalled
 
@@ -24,10 +24,6 @@ MOST_IN_PANE = 4_000_000
 MOST_IN_ALL = 64_000_000
 """Characters of answers that are kept in memory; what runs, or is looked at, comes on top."""
 LOOK_AT_TEXTS_SECONDS = 20.0
-PATIENCE_SECONDS = 1.0
-"""How long old text may take before it is said that it is on its way."""
-LATE = "Older answers are read from the history first. All keys work meanwhile."
-READ = "Older answers were read from the history: the command can be given again."
 UNREADABLE = "Its older answers cannot be read from the history now."
 NOT_WHOLE = Tag("not whole", "part", "state-failed bold")
 
@@ -57,8 +53,6 @@ class TextKeeper:
         self.most_in_pane, self.most_in_all = MOST_IN_PANE, MOST_IN_ALL
         self._coming: set[int] = set()
         """The turns, by identity, whose text is on its way."""
-        self._waited_for: set[str] = set()
-        """The sessions whose commands wait for their text."""
 
     def tidy(self) -> None:
         """Look whether there is too much."""
@@ -92,7 +86,7 @@ class TextKeeper:
         finally:
             self._coming.discard(id(turn))
 
-    def is_whole(self, pane: PaneState, again: Callable[[], Awaitable[object]]) -> bool:
+    def is_whole(self, pane: PaneState, again: GoOn) -> bool:
         """Whether all text of a pane is in memory, from now on for good.
 
         Where it is not, keys do not wait for it: `again`, the command that needs it, is called once
@@ -101,48 +95,22 @@ class TextKeeper:
         if not any(turn.let_go for turn in pane.turns):
             _need_all(pane)
             return True
-        if pane.session_id not in self._waited_for:
-            self._waited_for.add(pane.session_id)
-            self._app.run_worker(self._wait_for(pane, again), group="text-back")
+
+        async def fetch() -> GoOn | None:
+            return again if await self.have(pane) else None
+
+        # Of several commands the last one counts.
+        group = f"whole {pane.session_id}"
+        self._app.run_worker(fetch_first(self._app, fetch), group=group, exclusive=True)
         return False
 
-    async def _wait_for(self, pane: PaneState, again: Callable[[], Awaitable[object]]) -> None:
-        before = self._scene(pane)
-
-        async def go_on() -> None:
-            if self._scene(pane) == before:
-                await again()
-            else:
-                self._app.notice(READ)
-
-        try:
-            if await self.have(pane):
-                # In the app's own queue: no key is carried out in the middle of it.
-                self._app.call_later(go_on)
-        finally:
-            self._waited_for.discard(pane.session_id)
-
-    def _scene(self, pane: PaneState) -> tuple[object, ...]:
-        """Is another where somebody has gone on to something else."""
-        app = self._app
-        prompt = (app.main.typing, app.main.prompt.text)
-        return app.screen, app.desk.current, len(pane.turns), prompt
-
     async def have(self, pane: PaneState) -> bool:
-        """Have all text of a pane, for good; says it where it cannot be had, or takes long."""
+        """Have all text of a pane, for good; says it where it cannot be had."""
         _need_all(pane)
-        if await self.fetch(pane):
+        if await self.make_whole(pane, pane.turns):
             return True
         self._app.notice(UNREADABLE, title="Conversation not whole", severity="warning")
         return False
-
-    async def fetch(self, pane: PaneState) -> bool:
-        """Have all text of a pane in memory; returns whether it could be had, and says if late."""
-        late = self._app.set_timer(PATIENCE_SECONDS, lambda: self._app.notice(LATE))
-        try:
-            return await self.make_whole(pane, pane.turns)
-        finally:
-            late.stop()
 
     async def make_whole(self, pane: PaneState, turns: Sequence[Turn]) -> bool:
         """Have the text of turns in memory; returns whether all of it could be had."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streamtui.errors import ConfigError
 from streamtui.safe_text import safe_line
 from streamtui.ui import editor
+from streamtui.ui.asking import saying_if_late
 from streamtui.ui.copying import CodePiece, answer_in, code_in, conversation
 from streamtui.ui.pane import Pane
 from streamtui.ui.screens.errors import Errors
@@ -124,7 +125,8 @@ class ReadingActions:
             self._app.run_worker(self._fetch(pane, use), group="copy", exclusive=True)
 
     async def _fetch(self, pane: Pane, use: "Callable[[list[Turn]], None]") -> None:
-        await self._app.texts.fetch(pane.state)
+        with saying_if_late(self._app):
+            await self._app.texts.make_whole(pane.state, pane.state.turns)
         use(pane.state.turns)
 
     def copy_answer(self) -> None:

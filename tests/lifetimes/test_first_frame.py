@@ -64,13 +64,19 @@ sys.meta_path.insert(0, Hold())
 """Runs before the program: Textual cannot be imported until somebody writes to a named pipe."""
 
 
-def test_the_first_prompt_is_sent_before_there_is_a_screen(home: Home, tmp_path: Path) -> None:
-    home.let_talk(rate=50)
+@pytest.fixture
+def pipe(home: Home, tmp_path: Path) -> Path:
+    """What Textual waits for."""
     (tmp_path / "sitecustomize.py").write_text(HOLD_TEXTUAL)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     home.environ["PYTHONPATH"] = f"{tmp_path}:{home.environ['PYTHONPATH']}"
     home.environ["HOLD_UNTIL_OPENED"] = str(pipe)
+    return pipe
+
+
+def test_the_first_prompt_is_sent_before_there_is_a_screen(home: Home, pipe: Path) -> None:
+    home.let_talk(rate=50)
     with terminal(home, *STREAMTUI, *panes(2), "-p", PROMPT) as shown:
         until(lambda: len(home.said()) == 2 and all(home.said()), "both are answered")
         assert not shown.received
@@ -78,6 +84,19 @@ def test_the_first_prompt_is_sent_before_there_is_a_screen(home: Home, tmp_path:
         shown.wait_for_text("2 live")
         shown.wait_for_text("a00w0001")
         assert_all_is_kept(home, 2)
+
+
+@pytest.mark.usefixtures("pipe")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_asked_is_cancelled_when_there_will_be_no_screen(
+    home: Home, number: signal.Signals
+) -> None:
+    home.let_talk(rate=50)
+    with terminal(home, *STREAMTUI, *panes(2), "-p", PROMPT) as shown:
+        until(lambda: len(home.said()) == 2 and all(home.said()), "both are answered")
+        shown.signal(number)
+        assert shown.wait_for_exit() == 130
+        assert home.until_all_ended(2) == ["cancelled"] * 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

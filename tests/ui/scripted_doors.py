@@ -1,7 +1,10 @@
 """Doors without an engine: commands are noted, events are emitted by the test."""
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator
+
+import pytest
 
 from streamtui.config import Endpoint
 from streamtui.engine.doors import (
@@ -256,3 +259,17 @@ class ScriptedDoors(Doors):
 
     def _last_prompt(self, session_id: str) -> str:
         return [prompt for session, prompt in self.sent() if session == session_id][-1]
+
+
+def stand_still(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """From now on an engine answers no question until this is set."""
+    monkeypatch.setattr("streamtui.ui.asking.PATIENCE_SECONDS", 0.01)
+    goes_on = asyncio.Event()
+    ask = ScriptedDoors.ask
+
+    async def ask_once_it_goes_on(doors: ScriptedDoors, query: Query) -> Answer:
+        await goes_on.wait()
+        return await ask(doors, query)
+
+    monkeypatch.setattr(ScriptedDoors, "ask", ask_once_it_goes_on)
+    return goes_on

@@ -377,6 +377,51 @@ async def test_what_was_asked_early_comes_after_the_panes_of_before() -> None:
         assert [prompt for _session, prompt in doors.sent()] == ["hello"]
 
 
+async def test_what_was_asked_early_is_not_asked_again_where_the_engine_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamtui.ui.asking.ANSWER_SECONDS", 0.1)
+
+    class Still(ScriptedDoors):
+        async def ask(self, query: Query) -> Answer:
+            await asyncio.Event().wait()
+            return NotFound()
+
+    doors = Still()
+    asked = Asked(doors, [OPENAI, endpoint()], "hello")
+    doors.subscriptions[0].waiting.clear()
+    async with attached(doors, asked=asked, prompt="hello", restore=False) as c:
+        assert c.sessions == list(asked.sessions)
+        assert len(list(doors.sent())) == 2
+        assert "The engine does not answer yet." in c.toasts()[0]
+        doors.answer(c.sessions[0], "la la")
+        await c.until_shown("openai gpt-4o-mini")
+
+
+async def test_what_was_asked_early_and_closed_elsewhere_is_not_asked_again() -> None:
+    class Closing(AskedEarly):
+        def close_session(self, session_id: str) -> None:
+            super().close_session(session_id)
+            self.sessions.remove(session_id)
+
+    doors = Closing()
+    asked = Asked(doors, [OPENAI, endpoint()], "hello")
+    [first, second] = asked.sessions
+    doors.close_session(first)
+    async with attached(doors, asked=asked, prompt="hello", restore=False) as c:
+        assert c.sessions == [second]
+        assert len(list(doors.sent())) == 2
+
+
+async def test_the_event_log_names_the_panes_of_what_was_asked_early() -> None:
+    doors = AskedEarly()
+    asked = Asked(doors, [OPENAI], "hello")
+    async with attached(doors, asked=asked, prompt="hello", restore=False) as c:
+        await c.press("f3", "f3")
+        store = c.app.main.log_box.log_view._store
+        assert {store[number].source.pane for number in range(store.first, store.end)} == {1}
+
+
 @pytest.mark.parametrize("restore", [True, False])
 async def test_an_engine_that_ends_when_it_was_asked_early_has_another_one_asked(
     restore: bool,

@@ -25,6 +25,7 @@ from streamtui.engine.doors import (
 from streamtui.engine.reports import Answer, NotFound, Unanswered
 from streamtui.events import ErrorInfo, Message, Metrics, RunFailed
 from streamtui.ui import asking
+from streamtui.ui.asking import READ
 from streamtui.ui.commands import NEVER_BOUND
 from streamtui.ui.history_words import highlighted, rows_of, rule_of, texts_of, when
 from streamtui.ui.line_input import LineInput
@@ -33,7 +34,7 @@ from streamtui.ui.screens.history import DeleteQuestion, ExportForm, HistoryList
 from streamtui.ui.state import border_title
 from tests.ui.harness import Console, configuration, console, endpoint
 from tests.ui.past_runs import conversation, past_run, remember
-from tests.ui.scripted_doors import WALL, ScriptedDoors
+from tests.ui.scripted_doors import WALL, ScriptedDoors, stand_still
 
 DAY = 86_400.0
 OPENAI = endpoint("openai", "gpt-4o-mini")
@@ -612,6 +613,22 @@ async def test_a_replay_is_forked_into_a_conversation() -> None:
         await c.until(lambda: c.prompt_text == "And on", "the prompt")
         assert last_opened(c).messages == SUNG
         assert len(c.panes) == 3
+
+
+@pytest.mark.parametrize("keys", [["i", *"hello"], ["f1"], ["D"]], ids=["typing", "help", "closed"])
+async def test_a_fork_of_a_replay_does_not_come_over_somebody_who_has_gone_on(
+    keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with history() as c:
+        await c.press("down")
+        await play(c)
+        goes_on = stand_still(monkeypatch)
+        await c.press("e", *keys)
+        panes = len(c.panes)
+        goes_on.set()
+        await c.until(lambda: READ in c.toasts()[-1], "a toast")
+        assert len(c.panes) == panes
+        assert c.app.main.prompt.text == ("hello" if "i" in keys else "")
 
 
 async def test_the_keys_of_a_replay_are_named_while_it_has_the_focus() -> None:

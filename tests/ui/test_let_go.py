@@ -10,11 +10,12 @@ from msgspec import structs
 from streamtui.engine.doors import GetRun, OpenSession, Query
 from streamtui.engine.reports import Answer
 from streamtui.events import Message
-from streamtui.ui.let_go import LATE, READ, too_much
+from streamtui.ui.asking import LATE, READ
+from streamtui.ui.let_go import too_much
 from streamtui.ui.pane_state import AppState, PaneState, Turn, messages, text_chars
 from tests.ui.harness import Console, configuration, console, endpoint
 from tests.ui.past_runs import past_run, remember
-from tests.ui.scripted_doors import ScriptedDoors
+from tests.ui.scripted_doors import ScriptedDoors, stand_still
 
 ANSWERS = [f"begin {name}\n\n" + f"{name} words\n\n" * 200 + f"end {name}" for name in "abcd"]
 
@@ -251,20 +252,6 @@ async def test_keys_do_not_wait_for_text_from_an_engine_that_stands_still(
         assert all(answer in copied[0] for answer in ANSWERS)
 
 
-def stand_still(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """From now on an engine answers no question until this is set."""
-    monkeypatch.setattr("streamtui.ui.let_go.PATIENCE_SECONDS", 0.01)
-    goes_on = asyncio.Event()
-    ask = ScriptedDoors.ask
-
-    async def ask_once_it_goes_on(doors: ScriptedDoors, query: Query) -> Answer:
-        await goes_on.wait()
-        return await ask(doors, query)
-
-    monkeypatch.setattr(ScriptedDoors, "ask", ask_once_it_goes_on)
-    return goes_on
-
-
 async def test_a_fork_comes_once_its_text_is_there_however_often_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -295,6 +282,18 @@ async def test_a_fork_does_not_come_over_somebody_who_types_by_then(
         assert (len(c.sessions), c.prompt_text) == (1, "hello")
         await c.press("tab", "e")
         await c.until(lambda: len(c.sessions) == 2, "the fork")
+
+
+async def test_the_last_of_two_commands_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with long_session() as c:
+        await let_go(c)
+        goes_on = stand_still(monkeypatch)
+        await c.press("tab", "e", "D", "alt+u")
+        assert c.sessions == []
+        goes_on.set()
+        await c.until(lambda: len(c.sessions) == 1, "it is back")
+        await c.settle()
+        assert (len(c.sessions), c.prompt_text) == (1, "")
 
 
 async def test_of_two_panes_that_were_closed_the_one_that_was_asked_for_comes_back(

@@ -99,7 +99,7 @@ class Console(Screen[None], inherit_bindings=False):
         room = self.line.room()
         chosen = self._turns.choose(
             [*self.grid.panes, _LOG],
-            {*self.behind, _LOG} if self._not_logged else self.behind,
+            {*self.behind, _LOG} if self._may_log else self.behind,
             current=self.desk.current,
             at_once=[_LOG, *(each.session_id for each in new if not isinstance(each.body, Chunk))],
             room=room,
@@ -114,6 +114,11 @@ class Console(Screen[None], inherit_bindings=False):
         if _LOG in chosen:
             self.log_box.append(list(self._not_logged), self.desk.numbers().get)
             self._not_logged.clear()
+
+    @property
+    def _may_log(self) -> bool:
+        """The log names panes by their numbers: it waits until those of the beginning are there."""
+        return bool(self._not_logged) and self.grid.has_begun
 
     @property
     def is_behind(self) -> bool:
