@@ -47,7 +47,8 @@ def summary_groups(
 
     `written` is how many bytes a second go to the terminal.
     """
-    live, failed = live_count(state), failed_count(state)
+    # What was asked before there was a screen may stream before it has a pane.
+    live, failed = (live_count(state), failed_count(state)) if panes else (0, 0)
     counts = [(f"{panes} pane{'' if panes == 1 else 's'}", "foreground")]
     if live:
         counts.append((f"{live} live", "state-streaming"))
