@@ -200,6 +200,8 @@ class Grid(Container):
         """Show more panes."""
         self.panes.update({pane.state.session_id: pane for pane in panes})
         await self.mount_all(panes)
+        for pane in panes:
+            self.call_after_refresh(pane.fit)
 
     async def discard(self, session_id: str) -> Pane:
         """Take a pane away; its state lives on."""

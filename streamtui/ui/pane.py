@@ -147,6 +147,7 @@ class Pane(Box, can_focus=True):
         if self.transcript.display != asked or self.nothing_asked.display == asked:
             self.transcript.display = asked
             self.nothing_asked.display = not asked
+            self.call_after_refresh(self.fit)
 
     def update_border(self, now: float) -> None:
         """Bring the border's words up to date: ages and countdowns move without any event."""
@@ -161,6 +162,15 @@ class Pane(Box, can_focus=True):
 
     def on_resize(self) -> None:
         """The words have another room."""
+        self.fit()
+
+    def fit(self) -> None:
+        """Use the room that there is.
+
+        Textual does not tell new widgets of it where anybody has asked for any size between their
+        mounting and their layout.
+        """
+        self.transcript.fit()
         self.queued.limit(MOST_QUEUED_ROWS if self.size.height >= ROOMY else 1)
         # While nobody saw it, nothing was laid out.
         now = self._clock.mono()

@@ -83,8 +83,14 @@ class Transcript(LineView):
 
     def update(self) -> None:
         """Show what the pane's state has gained since the last call."""
+        self.fit()
         if self._document.width:
             self._lay_out(self._document.width)
+
+    def fit(self) -> None:
+        """Wrap again if there is another width, of which Textual may not have told us."""
+        if self.outer_size.width not in {0, self._document.width}:
+            self.on_resize()
 
     @property
     def bookmark(self) -> Bookmark | None:

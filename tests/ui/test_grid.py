@@ -1,5 +1,6 @@
 """Panes of all sizes on the screen: frames, bars, tiles, tabs."""
 
+import pytest
 from rich.cells import cell_len
 
 from streamtui.events import Metrics, RunCutOff
@@ -130,3 +131,22 @@ async def test_a_tab_that_is_clicked_stands_for_its_pane() -> None:
             await c.until_shown(f" {number} ◌ ")
             await click_at(c, f"{number} ◌ ")
             await c.until_shown(f"╭─{number} ◌")
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_pane_has_its_room_also_where_sizes_were_asked_for_before_it_was_laid_out(
+    asked: bool,
+) -> None:
+    async with console(1) as c:
+        if asked:
+            c.doors.send(c.sessions[0], "Sing")
+            c.app.take_events()
+        else:
+            await c.app.panes.open(endpoint("lab", "m"))
+        compositor = c.app.main._compositor
+        # As after any widget was drawn that is not in view.
+        compositor._full_map_invalidated = True
+        assert c.panes[-1].transcript in compositor.full_map or not asked
+        assert c.panes[-1] in compositor.full_map
+        await c.settle()
+        assert ("› Sing" if asked else "2 ○ lab m") in c.screen_text()
