@@ -1,5 +1,6 @@
 """One session on screen: a window on its document, which follows the end or stands still."""
 
+from textual.geometry import Size
 from textual.message import Message
 
 from streamtui.ui.document import Bookmark, Document, Place
@@ -59,6 +60,8 @@ class Transcript(LineView):
         self.new_lines = 0
         """Rows that came below since the view was frozen."""
         self._document = Document(pane)
+        self._room = Size(0, 0)
+        """What it was laid out for."""
         self._top = self._document.start()
         self._seen: Bookmark | None = None
         """The last row there was when the view was frozen."""
@@ -88,9 +91,12 @@ class Transcript(LineView):
             self._lay_out(self._document.width)
 
     def fit(self) -> None:
-        """Wrap again if there is another width, of which Textual may not have told us."""
-        if self.outer_size.width not in {0, self._document.width}:
-            self.on_resize()
+        """Wrap again if there is other room, of which Textual may not have told us; a frozen view
+        keeps the text in its top row."""
+        if self.outer_size != self._room:
+            self._room = self.outer_size
+            self._settle = True
+            self._lay_out(self._room.width)
 
     @property
     def bookmark(self) -> Bookmark | None:
@@ -126,9 +132,8 @@ class Transcript(LineView):
         self.update()
 
     def on_resize(self) -> None:
-        """Wrap again; a frozen view keeps the text in its top row."""
-        self._settle = True
-        self._lay_out(self.size.width)
+        """There may be other room."""
+        self.fit()
 
     def _lay_out(self, width: int, renewed: Turn | None = None) -> None:
         document = self._document
